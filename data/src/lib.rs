@@ -1,0 +1,3 @@
+//! Everything with bytes: input folders, importers, the generator, publication and verification.
+
+pub mod day;
