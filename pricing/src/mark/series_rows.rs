@@ -5,9 +5,8 @@ use crate::mark::premiums::{SlicePrices, at, side};
 use crate::mark::rows::{SeriesMark, UnderlyingMarks};
 use crate::mark::slices::Slice;
 use crate::mark::terms::SliceWork;
-use crate::mark::volatilities::QuoteVolatility;
+use crate::mark::volatilities::{QuoteVolatility, exercise_weight};
 use crate::mark::{ClassResult, confidence, slice_reasons};
-use crate::models::black;
 use crate::nbbo::Nbbo;
 use crate::price::Price;
 use crate::series::Series;
@@ -234,8 +233,7 @@ impl RowContext<'_> {
             return if curve == MarkSource::None { MarkSource::Smoothed } else { curve };
         }
         let work = self.work;
-        let delta = black.map(|u| black::delta_of_forward(work.forward, strike, work.time_to_expiry, u));
-        let size = delta.map(|d| if self.kind == OptionType::Call { d } else { 1.0 - d });
+        let size = black.map(|u| exercise_weight(work, strike, self.kind, u));
         if size.is_some_and(|s| s > self.settings.smoothing.deep_delta) { MarkSource::ItmParity } else { curve }
     }
 }

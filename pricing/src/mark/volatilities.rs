@@ -1,6 +1,7 @@
 //! From a best bid and offer to volatilities: the model's own, and the equivalent Black ones that smoothing sees.
 
 use crate::mark::terms::SliceWork;
+use crate::math::normal_cdf;
 use crate::models::black;
 use crate::nbbo::Nbbo;
 use crate::settings::Settings;
@@ -123,7 +124,13 @@ fn side_weight(work: &SliceWork, strike: f64, option_type: OptionType, sigma: f6
         return 1.0;
     }
     let american = work.exercise_style == ExerciseStyle::American;
-    let delta = black::delta_of_forward(work.forward, strike, work.time_to_expiry, sigma);
-    let size = if option_type == OptionType::Call { delta } else { 1.0 - delta };
+    let size = exercise_weight(work, strike, option_type, sigma);
     if american && size > settings.smoothing.american_delta_max { 0.0 } else { settings.smoothing.in_the_money_weight }
+}
+
+/// |delta| on the forward: the lognormal weight `N(+-d1)` of ending in the money.
+pub(crate) fn exercise_weight(work: &SliceWork, strike: f64, option_type: OptionType, sigma: f64) -> f64 {
+    let stdev = sigma * work.time_to_expiry.sqrt();
+    let d1 = libm::log(work.forward / strike) / stdev + 0.5 * stdev;
+    normal_cdf(if option_type == OptionType::Call { d1 } else { -d1 })
 }
