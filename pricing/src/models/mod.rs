@@ -5,6 +5,8 @@
 //! method ran and how it ended.
 
 pub mod black;
+pub mod dividends;
+pub mod fallback;
 
 use crate::mark::Greeks;
 use crate::vocabulary::{ExerciseStyle, OptionType, PricingMethod, VolatilityStatus};
