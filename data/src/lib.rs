@@ -1,3 +1,9 @@
 //! Everything with bytes: input folders, importers, the generator, publication and verification.
 
+pub mod calendar;
+pub mod date;
 pub mod day;
+pub mod input;
+pub mod osi;
+pub mod reference;
+pub mod time;
