@@ -1,4 +1,11 @@
 //! Everything with bytes: input folders, importers, the generator, publication and verification.
 
+pub mod calendar;
+pub mod date;
 pub mod day;
+pub mod input;
+pub mod osi;
+pub mod reference;
+pub mod report;
 pub mod settings;
+pub mod time;
