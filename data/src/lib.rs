@@ -6,4 +6,6 @@ pub mod day;
 pub mod input;
 pub mod osi;
 pub mod reference;
+pub mod report;
+pub mod settings;
 pub mod time;
