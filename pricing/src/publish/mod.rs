@@ -7,8 +7,10 @@
 mod class;
 mod discount;
 mod fixpoint;
+mod hildreth;
 mod hull;
 pub mod integers;
 mod overrides;
 pub mod projection;
+mod rows;
 mod wide;
