@@ -6,6 +6,7 @@
 
 pub mod dividends;
 pub mod fallback;
+pub mod black;
 
 use crate::mark::Greeks;
 use crate::vocabulary::{ExerciseStyle, OptionType, PricingMethod, VolatilityStatus};
