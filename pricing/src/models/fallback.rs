@@ -115,8 +115,7 @@ pub(crate) fn solve(
         OptionType::Call => 1.0,
         OptionType::Put => -1.0,
     };
-    let claim =
-        Claim { sign, strike, rate: schedule.rate, borrow: schedule.borrow, diffusion: 0.5 * sigma * sigma };
+    let claim = Claim { sign, strike, rate: schedule.rate, borrow: schedule.borrow, diffusion: 0.5 * sigma * sigma };
     let mut later: Option<(Layer, Period)> = None;
     for (index, period) in schedule.periods.iter().enumerate().rev() {
         let deviation = sigma * period.variance.max(1e-12).sqrt();
@@ -127,8 +126,7 @@ pub(crate) fn solve(
         let growth = frame_growth(&steps, &claim, spacing);
         let middle = space_intervals / 2;
         let to_first = exp(-spacing * middle as f64);
-        let centre =
-            if index == 0 { schedule.spot / growth.iter().product::<f64>() } else { period.forward };
+        let centre = if index == 0 { schedule.spot / growth.iter().product::<f64>() } else { period.forward };
         let first = centre * to_first;
         let mut layer = Layer { first, spacing, american: Vec::new(), european: Vec::new() };
         for j in 0..=space_intervals {
@@ -184,11 +182,8 @@ fn frame_growth(steps: &[Step], claim: &Claim, spacing: f64) -> Vec<f64> {
         .iter()
         .map(|step| {
             let z = eigenvalue * step.length;
-            let amplification = if step.implicit {
-                1.0 / (1.0 - z).max(0.05)
-            } else {
-                (1.0 + 0.5 * z) / (1.0 - 0.5 * z).max(0.05)
-            };
+            let amplification =
+                if step.implicit { 1.0 / (1.0 - z).max(0.05) } else { (1.0 + 0.5 * z) / (1.0 - 0.5 * z).max(0.05) };
             amplification * exp(-(claim.rate - claim.borrow) * step.length)
         })
         .collect()
@@ -276,12 +271,10 @@ fn advance(layer: &mut Layer, claim: &Claim, step: Step, growth: f64) -> Option<
     let high_am = edge_line(layer, &layer.american, last, last - 1);
     let low_eu = edge_line(layer, &layer.european, 0, 1);
     let high_eu = edge_line(layer, &layer.european, last, last - 1);
-    let (old_low, old_high) = (layer.first, layer.node(last));
     layer.first *= growth;
     let (new_low, new_high) = (layer.first, layer.node(last));
-    // An asset claim on a node grows with the node only in the frame; carried by the borrow rate it is worth this.
+    // Beyond the grid a claim is a line in the price, and stays one: shares earn the borrow rate, cash the zero rate.
     let edge = |line: (f64, f64), s: f64| line.0 * s * carried + line.1 * discount;
-    let _ = (old_low, old_high);
     let system = System { off: theta * lambda, diagonal: 1.0 + 2.0 * theta * lambda };
 
     let mut rhs = right_side(&layer.european, lambda * (1.0 - theta));
@@ -361,11 +354,7 @@ impl System {
             let inner = held.iter_mut().zip(rhs).zip(obstacle).skip(1).zip(values.windows(3));
             for (((is_held, r), g), window) in inner {
                 let [a, b, c] = window else { continue };
-                let hold = if *is_held {
-                    self.diagonal * b - self.off * (a + c) - r >= 0.0
-                } else {
-                    b < g
-                };
+                let hold = if *is_held { self.diagonal * b - self.off * (a + c) - r >= 0.0 } else { b < g };
                 changed |= hold != *is_held;
                 *is_held = hold;
             }

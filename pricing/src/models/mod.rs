@@ -4,9 +4,9 @@
 //! boundary), American with cash dividends (one ex-date, or finite differences). It says in every result which
 //! method ran and how it ended.
 
+pub mod black;
 pub mod dividends;
 pub mod fallback;
-pub mod black;
 
 use crate::mark::Greeks;
 use crate::vocabulary::{ExerciseStyle, OptionType, PricingMethod, VolatilityStatus};
