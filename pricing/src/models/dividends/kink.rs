@@ -45,7 +45,13 @@ mod tests {
                 let (lower, upper) = correction(kink / h - f64::from(below), h, 1.0, 1.0);
                 for j in -count..=count {
                     let x = f64::from(j) * h;
-                    let more = if j == below { lower } else if j == below + 1 { upper } else { 0.0 };
+                    let more = if j == below {
+                        lower
+                    } else if j == below + 1 {
+                        upper
+                    } else {
+                        0.0
+                    };
                     sum += (payoff(x, kink) + more) * kernel(x) * h;
                 }
                 (sum - integral).abs()
