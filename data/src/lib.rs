@@ -9,3 +9,4 @@ pub mod reference;
 pub mod report;
 pub mod settings;
 pub mod time;
+pub mod publication;
