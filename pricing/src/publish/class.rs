@@ -210,7 +210,7 @@ fn is_in_domain(slice: &IntegerSlice) -> bool {
         && slice.strikes.first().is_none_or(|&k| k > 0)
         && slice.strikes.is_sorted_by(|a, b| a < b)
         && slice.strikes.last().is_none_or(|&k| k < AMOUNT_MAX)
-        && marks.into_iter().all(|&p| amount(p))
+        && marks.into_iter().all(|&p| (-AMOUNT_MAX..AMOUNT_MAX).contains(&p))
         && match slice.exercise_style {
             ExerciseStyle::American => {
                 amount(slice.spot)

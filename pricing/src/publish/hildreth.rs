@@ -18,7 +18,7 @@ pub(crate) struct Solution {
 
 /// Plain steps settle isolated violations at once; wide ones profit from over-relaxation.
 const PLAIN_SWEEPS: u32 = 24;
-const RELAXATION: f64 = 1.7;
+const RELAXATION: f64 = 1.85;
 
 /// Moves `x` to the point nearest in `sum (dx)^2 / inverse_weight` that satisfies all rows to `tolerance`.
 ///

@@ -76,7 +76,7 @@ pub struct IntegerReport {
 /// # Errors
 /// `feasible` is false, and nothing is changed, where fixed marks contradict the conditions (decided exactly), where
 /// two slices tied by calendars differ in spot or style, or where an input lies outside its domain: strikes
-/// ascending in (0, 2^44), prices, spot and `A` in [0, 2^44), discount factors in (0, 2^42),
+/// ascending in (0, 2^44), marks between -2^44 and 2^44, spot and `A` in [0, 2^44), discount factors in (0, 2^42),
 /// `parity_lower <= spot <= parity_upper`, `discount_factor_min <= 10^12 <= discount_factor_max`.
 pub fn publish_integers(slices: &mut [IntegerSlice]) -> IntegerReport {
     let Some(class) = Class::new(slices) else { return unchanged(slices) };
