@@ -5,6 +5,7 @@ pub mod date;
 pub mod day;
 pub mod input;
 pub mod osi;
+pub mod publication;
 pub mod reference;
 pub mod report;
 pub mod settings;
