@@ -57,7 +57,7 @@ globalThis.closemark = (() => {
     const sx = (v) => box.left + ((v - x[0]) / (x[1] - x[0] || 1)) * (box.right - box.left);
     const sy = (v) => box.bottom - ((v - y[0]) / (y[1] - y[0] || 1)) * (box.bottom - box.top);
     const xt = ticks(x[0], x[1], Math.max(2, Math.floor((box.right - box.left) / 90)));
-    const yt = ticks(y[0], y[1], Math.max(2, Math.floor((box.bottom - box.top) / 48)));
+    const yt = format.yTicks || ticks(y[0], y[1], Math.max(2, Math.floor((box.bottom - box.top) / 48)));
     const grid = node(svg, "g", { class: "grid", "aria-hidden": "true" });
     for (const v of yt) {
       node(grid, "line", { x1: box.left, x2: box.right, y1: sy(v), y2: sy(v) });
@@ -69,7 +69,7 @@ globalThis.closemark = (() => {
         node(grid, "text", { x: sx(v), y: box.bottom + 15, "text-anchor": "middle" }, (format.x || tickText)(v, xt));
       }
     }
-    if (format.xTitle) node(grid, "text", { x: box.right, y: box.bottom + 30, "text-anchor": "end", class: "title" }, format.xTitle);
+    if (format.xTitle) node(grid, "text", { x: box.right, y: box.bottom + (format.xTicks === false ? 16 : 30), "text-anchor": "end", class: "title" }, format.xTitle);
     if (format.yTitle) node(grid, "text", { x: box.left, y: box.top - 8, "text-anchor": "start", class: "title" }, format.yTitle);
     return { sx, sy };
   }
@@ -172,7 +172,7 @@ globalThis.closemark = (() => {
       const narrow = width < 560;
       const axis = X[state.x];
       const shown = everything.filter((r) => (state.all || r.otm) && finite(axis.of(r)));
-      const top = 26, height = narrow ? 250 : 310, strip = 84, gap = 26;
+      const top = 26, height = narrow ? 250 : 310, strip = 84, gap = 46;
       const box = { left: 48, right: width - 10, top, bottom: top + height };
       const low = { left: 48, right: width - 10, top: box.bottom + gap, bottom: box.bottom + gap + strip };
       const label = "Smile of " + slice.label + ": bid and ask volatilities, mids, curve and marks by " + axis.title;
@@ -241,7 +241,7 @@ globalThis.closemark = (() => {
 
       // Residuals: (mark - mid) in half-spreads; inside the band the quote contains its mark.
       const reach = 2.5;
-      const second = axes(svg, low, x, [-reach, reach], { xTitle: axis.title, yTitle: "mark − mid, in half-spreads", y: (v) => fixed(v, 0), xTicks: false });
+      const second = axes(svg, low, x, [-reach, reach], { xTitle: axis.title, yTitle: "mark − mid, in half-spreads", y: (v) => (v > 0 ? "+" : "") + fixed(v, 0), yTicks: [-2, -1, 0, 1, 2], xTicks: false });
       const under = clip(svg, low);
       node(under, "rect", { x: low.left, width: low.right - low.left, y: second.sy(1), height: second.sy(-1) - second.sy(1), class: "band" });
       node(under, "line", { x1: low.left, x2: low.right, y1: second.sy(0), y2: second.sy(0), class: "zero" });
@@ -331,7 +331,7 @@ globalThis.closemark = (() => {
   function variance(element, slices) {
     const list = slices.filter((s) => s.k.length > 0);
     responsive(element, (width) => {
-      const box = { left: 56, right: width - 10, top: 26, bottom: width < 560 ? 250 : 300 };
+      const box = { left: 56, right: width - 10, top: 26, bottom: width < 340 ? 270 : 400 };
       const svg = canvas(element, width, box.bottom + 36, "Total variance by log-moneyness, one line for each of " + list.length + " expirations");
       if (list.length === 0) {
         node(svg, "text", { x: width / 2, y: 90, "text-anchor": "middle", class: "empty" }, "No curve in this class.");
@@ -346,7 +346,7 @@ globalThis.closemark = (() => {
       const ws = list.flatMap((s) => s.w.filter((_, i) => Math.abs(s.k[i]) <= limit)).map(root);
       const y = [0, (Math.max(...ws, 0) || 0.1) * 1.05];
       const { sx, sy } = axes(svg, box, x, y, {
-        xTitle: "ln(K/F)", yTitle: "total variance, root scale (√w as ticks)", y: (v, all) => tickText(v, all),
+        xTitle: "ln(K/F)", yTitle: "square root of total variance, by expiration", y: (v, all) => tickText(v, all),
       });
       const plot = clip(svg, box);
       const lines = list.map((s, i) => {

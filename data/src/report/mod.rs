@@ -12,6 +12,7 @@ mod worst;
 use closemark_pricing::mark::UnderlyingMarks;
 
 use crate::day::Day;
+use crate::publication::Gate;
 
 /// The drawing code, which the service's page serves as well.
 pub const DRAW_JS: &str = include_str!("draw.js");
@@ -19,28 +20,11 @@ pub const DRAW_JS: &str = include_str!("draw.js");
 /// Underlyings that are drawn.
 pub const WORST_MAX: usize = 20;
 
-/// One gate as it is shown.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Gate {
-    /// What is measured.
-    pub name: String,
-    /// The measured share; null where there was nothing to measure.
-    pub value: Option<f64>,
-    /// Its limit.
-    pub limit: f64,
-    /// Whether the value must be at least the limit (else at most).
-    pub at_least: bool,
-    /// Whether the close meets it.
-    pub passed: bool,
-}
-
 /// What the page says beside the marks.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ReportHead<'a> {
     /// The run's id.
     pub run_id: &'a str,
-    /// `FINAL` or `PRELIMINARY`.
-    pub state: &'a str,
     /// The gates, in their order.
     pub gates: &'a [Gate],
 }

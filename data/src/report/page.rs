@@ -12,6 +12,7 @@ use super::worst;
 use super::{DRAW_JS, ReportHead, WORST_MAX};
 use crate::date;
 use crate::day::Day;
+use crate::publication::{Bound, Gate};
 
 const STYLE: &str = include_str!("style.css");
 const PAGE_JS: &str = include_str!("page.js");
@@ -47,13 +48,18 @@ pub(crate) fn page(day: &Day, board: &Board<'_>, head: &ReportHead<'_>) -> Strin
 
 fn header(out: &mut String, day: &Day, board: &Board<'_>, head: &ReportHead<'_>, date: &str) {
     let total = &board.total;
-    let passed = head.gates.iter().all(|gate| gate.passed);
+    let held = head.gates.iter().filter(|gate| !gate.pass).count();
+    let state = match held {
+        0 => "all gates passed".to_owned(),
+        1 => "held by a gate".to_owned(),
+        n => format!("held by {n} gates"),
+    };
     let _ = write!(
         out,
         "<header><h1>Closing marks of {date} <span class=\"state {}\">{}</span></h1>\n\
          <p class=\"soft\">Snapshot {}, run {}, method {METHOD_VERSION}</p></header>\n<dl class=\"tiles\">",
-        if passed { "good" } else { "bad" },
-        html(head.state),
+        if held == 0 { "good" } else { "bad" },
+        state,
         html(&day.snapshot_text),
         html(head.run_id)
     );
@@ -86,17 +92,37 @@ fn gates(out: &mut String, head: &ReportHead<'_>) {
          <th scope=\"col\">limit</th><th scope=\"col\">result</th></tr></thead><tbody>",
     );
     for gate in head.gates {
-        let (class, word) = if gate.passed { ("good", "passed") } else { ("bad", "held") };
-        let side = if gate.at_least { "at least" } else { "at most" };
+        let (class, word) = if gate.pass { ("good", "passed") } else { ("bad", "held") };
         let _ = write!(
             out,
-            "<tr><td>{}</td><td>{}</td><td>{side} {}</td><td class=\"{class}\">{word}</td></tr>",
-            html(&gate.name),
-            percent(gate.value, 3),
-            percent(Some(gate.limit), 3)
+            "<tr><td>{}</td><td>{}</td><td>{}</td><td class=\"{class}\">{word}</td></tr>",
+            html(&gate.name.replace('_', " ")),
+            gate_value(gate),
+            gate_limit(gate)
         );
     }
     out.push_str("</tbody></table></div>\n");
+}
+
+/// What a gate found, with its counts; a count where its limit is one.
+fn gate_value(gate: &Gate) -> String {
+    match gate.value {
+        None => "nothing to measure".to_owned(),
+        Some(_) if gate.name == "violations" => grouped(gate.count),
+        value => format!("{} <span class=\"soft\">({} of {})</span>", percent(value, 2), grouped(gate.count), grouped(gate.of)),
+    }
+}
+
+fn gate_limit(gate: &Gate) -> String {
+    let side = match gate.bound {
+        Bound::AtLeast => "at least",
+        Bound::AtMost => "at most",
+    };
+    if gate.name == "violations" {
+        format!("{side} {}", short(gate.limit, 0))
+    } else {
+        format!("{side} {} %", short(100.0 * gate.limit, 3))
+    }
 }
 
 fn distributions(out: &mut String, board: &Board<'_>) {

@@ -1,6 +1,7 @@
 //! The rows of `slices`: what each fit is worth, honestly.
 
-use crate::mark::premiums::{ParityBounds, at};
+use crate::arbitrage::{PriceSlice, count_violations};
+use crate::mark::premiums::{ParityBounds, at, side};
 use crate::mark::rows::{SliceMark, UnderlyingMarks, ViolationCounts};
 use crate::mark::slices::Slice;
 use crate::mark::terms::SliceWork;
@@ -96,6 +97,69 @@ pub(super) fn fill_class(
         quality(row, slice, work, curve, published, offered, nbbos, settings);
         row.confidence = confidence::of_slice(row);
     }
+    count(marks, slices, result, nbbos, settings);
+}
+
+/// Violations of the class in its mids (to half a tick) and in its published marks.
+fn count(marks: &mut UnderlyingMarks, slices: &[Slice], result: &ClassResult, nbbos: &[Nbbo], settings: &Settings) {
+    let mids: Vec<[Vec<Option<f64>>; 2]> = result
+        .works
+        .iter()
+        .map(|work| {
+            let of = |kind: OptionType| -> Vec<Option<f64>> {
+                let strikes = slices.get(work.slice).map_or(&[][..], |s| &s.strikes);
+                let mid = |series: Option<usize>| Some(nbbos.get(series?)?.mid()?.to_f64());
+                strikes.iter().map(|s| mid(s.series(kind))).collect()
+            };
+            [of(OptionType::Call), of(OptionType::Put)]
+        })
+        .collect();
+    let published: Vec<[Vec<Option<f64>>; 2]> = result
+        .prices
+        .iter()
+        .map(|p| {
+            let of = |kind: OptionType| -> Vec<Option<f64>> {
+                let prices = p.published.get(side(kind)).map_or(&[][..], Vec::as_slice);
+                prices.iter().map(|v| v.map(|v| Price::from_micros(v).to_f64())).collect()
+            };
+            [of(OptionType::Call), of(OptionType::Put)]
+        })
+        .collect();
+    let before = count_violations(&price_slices(result, slices, &mids), settings.nbbo.half_tick);
+    let after = count_violations(&price_slices(result, slices, &published), PUBLISHED_TOLERANCE);
+    for ((work, before), after) in result.works.iter().zip(before).zip(after) {
+        if let Some(row) = marks.slices.get_mut(work.slice) {
+            row.violations_before = before;
+            row.violations_after = after;
+        }
+    }
+}
+
+/// What double precision adds to whole millionths; the exact proof is `verify`'s.
+const PUBLISHED_TOLERANCE: f64 = 1e-8;
+
+fn price_slices<'a>(result: &'a ClassResult, slices: &[Slice], prices: &'a [[Vec<Option<f64>>; 2]]) -> Vec<PriceSlice<'a>> {
+    result
+        .works
+        .iter()
+        .zip(prices)
+        .map(|(work, [call, put])| {
+            let bounds = ParityBounds::of(work);
+            PriceSlice {
+                exercise_style: work.exercise_style,
+                strikes: &work.strikes,
+                call,
+                put,
+                discount_factor: work.discount_factor,
+                forward_present_value: work.forward_present_value,
+                parity_upper: Price::from_micros(bounds.upper).to_f64(),
+                parity_lower: Price::from_micros(bounds.lower).to_f64(),
+                discount_factor_min: bounds.discount_min as f64 * 1e-12,
+                discount_factor_max: bounds.discount_max as f64 * 1e-12,
+                calendar: slices.get(work.slice).is_some_and(|s| s.calendar),
+            }
+        })
+        .collect()
 }
 
 fn terms_columns(row: &mut SliceMark, work: &SliceWork) {

@@ -4,12 +4,13 @@ use closemark_pricing::Price;
 use closemark_pricing::vocabulary::{MarkSource, Reason, SolverStatus};
 
 use super::figures::{board, largest_edits};
-use super::{Gate, ReportHead, WORST_MAX, render};
+use super::{ReportHead, WORST_MAX, render};
+use crate::publication::{Bound, Gate};
 
 mod fixture;
 
 fn head(gates: &[Gate]) -> ReportHead<'_> {
-    ReportHead { run_id: "00112233aabbccdd", state: "PRELIMINARY", gates }
+    ReportHead { run_id: "00112233aabbccdd", gates }
 }
 
 fn data_of(page: &str) -> serde_json::Value {
@@ -109,7 +110,7 @@ fn the_data_carries_the_worst_twenty_and_stays_within_its_bounds() {
 fn hostile_names_stay_text_and_the_page_asks_for_nothing_outside() {
     let hostile = "<img src=x onerror=alert(1)>\"'&</script>";
     let (day, marks) = fixture::day(vec![fixture::name(hostile, 100.0, 0.2, 1, 0.2)]);
-    let gates = [Gate { name: hostile.to_owned(), value: None, limit: 0.5, at_least: true, passed: false }];
+    let gates = [Gate { name: hostile.to_owned(), bound: Bound::AtLeast, limit: 0.5, value: None, count: 0, of: 0, pass: false }];
     let page = render(&day, &marks, &head(&gates));
     assert!(!page.contains("<img"));
     assert_eq!(data_of(&page)["worst"][0]["underlying"], hostile);
@@ -133,8 +134,8 @@ fn tmp_demo() {
     names[29].1.slices[2].solver_status = SolverStatus::MaxIterations;
     let (day, marks) = fixture::day(names);
     let gates = [
-        Gate { name: "coverage".into(), value: Some(0.9987), limit: 0.95, at_least: true, passed: true },
-        Gate { name: "inside".into(), value: Some(0.81), limit: 0.9, at_least: true, passed: false },
+        Gate { name: "coverage".into(), bound: Bound::AtLeast, limit: 0.95, value: Some(0.9987), count: 9987, of: 10000, pass: true },
+        Gate { name: "violations".into(), bound: Bound::AtMost, limit: 0.0, value: Some(3.0), count: 3, of: 10000, pass: false },
     ];
     std::fs::write("/tmp/report.html", render(&day, &marks, &head(&gates))).unwrap();
 }
