@@ -80,7 +80,9 @@ fn implied_spot(
     let mut outside = 0;
     for (terms, e) in usable.iter().take(4) {
         let (low, high) = if e.low <= e.high { (e.low, e.high) } else { (e.forward, e.forward) };
-        let margin = e.uncertainty.min(print);
+        // What a borrow drifting from the longer expiries' does to the spot that this one implies.
+        let drift = print * terms.time_to_expiry * BORROW_DRIFT;
+        let margin = e.uncertainty.min(print) + drift;
         let (s_low, s_high) = (terms.spot(low - margin, borrow), terms.spot(high + margin, borrow));
         if print < s_low || print > s_high {
             outside += 1;
