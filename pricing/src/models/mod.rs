@@ -7,6 +7,7 @@
 pub mod black;
 pub mod dividends;
 pub mod fallback;
+pub mod single_dividend;
 
 use crate::mark::Greeks;
 use crate::vocabulary::{ExerciseStyle, OptionType, PricingMethod, VolatilityStatus};
