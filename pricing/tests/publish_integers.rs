@@ -279,6 +279,320 @@ fn check(name: &str, mut slices: Vec<IntegerSlice>, limit: i64) -> IntegerReport
     report
 }
 
+/// The greatest solution by the dullest means: prices fall by one while any chord of any two other points of this or
+/// later slices, a slope limit or parity says so. `backwards` changes the order of the visits.
+fn naive(slices: &mut [IntegerSlice], backwards: bool) {
+    let mut changed = true;
+    while changed {
+        changed = false;
+        let mut visits: Vec<(usize, bool, usize)> = Vec::new();
+        for (t, s) in slices.iter().enumerate() {
+            for call in [true, false] {
+                visits.extend((0..s.strikes.len()).map(|j| (t, call, j)));
+            }
+        }
+        if backwards {
+            visits.reverse();
+        }
+        for (t, call, j) in visits {
+            let european = slices[t].exercise_style == European;
+            let marks = if call { &slices[t].call } else { &slices[t].put };
+            let Some(p) = marks[j].filter(|_| !(european && call)) else { continue };
+            if too_high(slices, t, call, j) {
+                let marks = if call { &mut slices[t].call } else { &mut slices[t].put };
+                marks[j] = Some(p - 1);
+                changed = true;
+            }
+        }
+    }
+    for s in slices.iter_mut().filter(|s| s.exercise_style == European) {
+        for j in 0..s.strikes.len() {
+            let dk = i128::from(s.discount_factor) * i128::from(s.strikes[j]) / UNIT;
+            s.call[j] = s.put[j].map(|p| p + s.forward_present_value - i64::try_from(dk).unwrap());
+        }
+    }
+}
+
+fn too_high(slices: &[IntegerSlice], t: usize, call: bool, j: usize) -> bool {
+    let s = &slices[t];
+    let single = |s: &IntegerSlice, j: usize| {
+        let mut one = s.clone();
+        for i in (0..s.strikes.len()).filter(|&i| i != j) {
+            one.call[i] = None;
+            one.put[i] = None;
+        }
+        points(&one, call)[0]
+    };
+    let node = single(s, j);
+    let mut others = vec![zero_node(s, call)];
+    others.extend(points(s, call).into_iter().filter(|p| p.0 != node.0));
+    for later in slices[t + 1..].iter().filter(|l| s.calendar && l.calendar) {
+        others.push(zero_node(later, call));
+        others.extend(points(later, call));
+    }
+    for &l in &others {
+        if !left_of(node, l) && !left_of(l, node) && node.1 * l.2 > l.1 * node.2 {
+            return true;
+        }
+        let (rise, run) = (node.1 * l.2 - l.1 * node.2, node.0 * l.2 - l.0 * node.2);
+        // Slopes to every other point: at most the limit away from it, monotone.
+        let broken = match (call, run > 0) {
+            (true, true) => rise > 0,
+            (true, false) => l.0 > 0 && rise > -run,
+            (false, true) => rise > run,
+            (false, false) => rise > 0,
+        };
+        if run != 0 && broken {
+            return true;
+        }
+        if others.iter().any(|&r| left_of(l, node) && left_of(node, r) && above(l, node, r)) {
+            return true;
+        }
+    }
+    if let (American, Some(c), Some(p)) = (s.exercise_style, s.call[j], s.put[j]) {
+        let k = i128::from(s.strikes[j]);
+        let gap = i128::from(c - p) * UNIT;
+        return if call {
+            gap > i128::from(s.parity_upper) * UNIT - k * i128::from(s.discount_factor_min)
+        } else {
+            gap < i128::from(s.parity_lower) * UNIT - k * i128::from(s.discount_factor_max)
+        };
+    }
+    false
+}
+
+/// A surface of a few short slices with irregular strikes, holes and noise of some millionths.
+fn noisy(style: closemark_pricing::vocabulary::ExerciseStyle) -> impl Strategy<Value = Vec<IntegerSlice>> {
+    let slice = prop::collection::vec((20_i64..180, prop::bool::weighted(0.9), -9_i64..9, -9_i64..9), 1..9);
+    (prop::collection::vec((slice, prop::bool::weighted(0.9)), 1..4), 0_i64..3, 0_i64..40).prop_map(
+        move |(list, coarse, borrow)| {
+            list.into_iter()
+                .enumerate()
+                .map(|(t, (mut raw, calendar))| {
+                    raw.sort_by_key(|r| r.0);
+                    raw.dedup_by_key(|r| r.0);
+                    let strikes = raw.iter().map(|r| r.0 * [10_000, 50_000, 1_000_000][coarse as usize]).collect();
+                    let spot = 100.0 * [0.01, 0.05, 1.0][coarse as usize];
+                    let years = 0.05 + 0.1 * t as f64;
+                    let mut s = match style {
+                        American => american(strikes, spot, years, 0.2, 0.6),
+                        European => european(strikes, spot, years, 0.04, 0.2, 0.6),
+                    };
+                    s.calendar = calendar;
+                    s.parity_upper += borrow;
+                    s.parity_lower -= borrow;
+                    for (j, r) in raw.iter().enumerate() {
+                        if style == American {
+                            s.call[j] = s.call[j].filter(|_| r.1).map(|c| c.max(0) + r.2);
+                        }
+                        s.put[j] = s.put[j].filter(|_| r.1 || r.2 > 0 || style == European).map(|p| p + r.3);
+                    }
+                    s
+                })
+                .collect()
+        },
+    )
+}
+
+/// Marks between exercise value and bound: where publication starts.
+fn bounded(slices: &[IntegerSlice]) -> Vec<IntegerSlice> {
+    let mut out = slices.to_vec();
+    for s in &mut out {
+        for j in 0..s.strikes.len() {
+            let k = s.strikes[j];
+            let (exercise, most) = match s.exercise_style {
+                American => (k - s.spot, k),
+                European => {
+                    let dk = i64::try_from(i128::from(s.discount_factor) * i128::from(k) / UNIT).unwrap();
+                    (dk - s.forward_present_value, dk)
+                }
+            };
+            s.put[j] = s.put[j].map(|p| p.max(exercise).max(0).min(most));
+            s.call[j] = s.call[j].map(|c| c.max(s.spot - k).max(0).min(s.parity_upper));
+        }
+    }
+    out
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(400) })]
+
+    #[test]
+    fn american_result_is_the_greatest_whatever_the_order(slices in noisy(American)) {
+        let mut published = slices.clone();
+        prop_assert!(publish_integers(&mut published).feasible);
+        prop_assert_eq!(violations(&published), Vec::<String>::new());
+        for backwards in [false, true] {
+            let mut expected = bounded(&slices);
+            naive(&mut expected, backwards);
+            prop_assert_eq!(&published, &expected);
+        }
+        let again = published.clone();
+        publish_integers(&mut published);
+        prop_assert_eq!(published, again);
+    }
+
+    #[test]
+    fn european_result_is_the_greatest_whatever_the_order(slices in noisy(European)) {
+        let mut published = slices.clone();
+        prop_assert!(publish_integers(&mut published).feasible);
+        prop_assert_eq!(violations(&published), Vec::<String>::new());
+        for backwards in [false, true] {
+            let mut expected = bounded(&slices);
+            naive(&mut expected, backwards);
+            prop_assert_eq!(&published, &expected);
+        }
+    }
+
+    #[test]
+    fn fixed_marks_stand_or_nothing_changes(
+        slices in noisy(American), at in 0_usize..64, call: bool, share in -0.2..0.6_f64,
+    ) {
+        let mut slices = bounded(&slices);
+        publish_integers(&mut slices);
+        let t = at % slices.len();
+        let j = at / 4 % slices[t].strikes.len();
+        let s = &mut slices[t];
+        let (marks, fixed) = if call { (&mut s.call, &mut s.call_fixed) } else { (&mut s.put, &mut s.put_fixed) };
+        let wanted = marks[j].map(|p| p + (share * p as f64) as i64);
+        marks[j] = wanted;
+        fixed[j] = true;
+        let before = slices.clone();
+        let report = publish_integers(&mut slices);
+        if report.feasible {
+            prop_assert_eq!(violations(&slices), Vec::<String>::new());
+            prop_assert_eq!(if call { slices[t].call[j] } else { slices[t].put[j] }, wanted);
+        } else {
+            prop_assert_eq!(slices, before);
+        }
+    }
+
+    #[test]
+    fn garbage_never_panics(
+        numbers in prop::collection::vec(prop_oneof![any::<i64>(), 0_i64..2_000_000_000_000, 1_i64..50], 24),
+        american: bool, exact: bool,
+    ) {
+        let style = if american { American } else { European };
+        let n = &numbers;
+        let mut slices: Vec<IntegerSlice> = (0..2).map(|t| {
+            let mut strikes = vec![n[12 * t], n[12 * t + 1], n[12 * t + 2]];
+            strikes.sort_unstable();
+            let mut s = empty(style, strikes);
+            s.call = vec![Some(n[12 * t + 3]), None, Some(n[12 * t + 4])];
+            s.put = vec![Some(n[12 * t + 5]), Some(n[12 * t + 6]), None];
+            s.put_fixed[1] = exact;
+            s.exact_parity = exact;
+            s.discount_factor = n[12 * t + 7];
+            s.forward_present_value = n[12 * t + 8];
+            s.spot = n[9];
+            s.parity_upper = n[9].saturating_add(n[12 * t + 10].saturating_abs());
+            s.parity_lower = n[9].saturating_sub(n[12 * t + 11].saturating_abs());
+            s.discount_factor_min = 990_000_000_000;
+            s.discount_factor_max = 1_010_000_000_000;
+            s
+        }).collect();
+        publish_integers(&mut slices);
+        quantise_discount_factor(numbers[0] as f64, &numbers, 1.0, 0.1);
+    }
+}
+
+#[test]
+fn a_call_alone_is_published_through_the_put_it_implies() {
+    let mut slices = vec![european(vec![90_000_000, 100_000_000, 110_000_000], 100.0, 0.5, 0.04, 0.2, 0.3)];
+    let full = {
+        let mut copy = slices.clone();
+        publish_integers(&mut copy);
+        copy
+    };
+    slices[0].put[1] = None;
+    slices[0].call[2] = None;
+    assert!(publish_integers(&mut slices).feasible);
+    assert_eq!(slices[0].call, [full[0].call[0], full[0].call[1], None]);
+    assert_eq!(slices[0].put, [full[0].put[0], None, full[0].put[2]]);
+}
+
+#[test]
+fn strikes_in_thousandths_keep_puts_exact_and_calls_to_one() {
+    // D K is no whole number of millionths: products beyond 128 bits.
+    let strikes: Vec<i64> = (0..60).map(|j| 3_900_000_000 + 20_357_000 * j).collect();
+    let mut slices: Vec<IntegerSlice> = (1..5)
+        .map(|t| {
+            let years = 0.1 * f64::from(t);
+            let mut s = european(strikes.iter().map(|k| k / 5_000_000 * 5_000_000).collect(), 4500.0, years, 0.05, 0.1, 0.3);
+            s.strikes = strikes.clone();
+            s.discount_factor = 987_654_321_987 - 4_000_000_000 * i64::from(t);
+            s.exact_parity = false;
+            let (d, a) = (s.discount_factor as f64 / 1e12, s.forward_present_value as f64 / 1e6);
+            for (j, &k) in s.strikes.iter().enumerate() {
+                s.put[j] = Some(micros(a * unit_put(d * k as f64 / 1e6 / a, years, 0.1, 0.3)));
+            }
+            s
+        })
+        .collect();
+    let report = publish_integers(&mut slices);
+    assert!(report.feasible && report.largest_move.iter().all(|&m| m <= 10), "{:?}", report.largest_move);
+    for s in &slices {
+        for w in 0..s.strikes.len() - 2 {
+            let k = &s.strikes[w..w + 3];
+            let second = |m: &[Option<i64>]| {
+                let p = |i: usize| i128::from(m[w + i].unwrap());
+                p(0) * i128::from(k[2] - k[1]) + p(2) * i128::from(k[1] - k[0]) - p(1) * i128::from(k[2] - k[0])
+            };
+            assert!(second(&s.put) >= 0);
+            assert!(second(&s.call) >= -i128::from(k[2] - k[0]));
+        }
+        for (j, &k) in s.strikes.iter().enumerate() {
+            let fair = i128::from(s.forward_present_value) * UNIT - i128::from(s.discount_factor) * i128::from(k);
+            let gap = i128::from(s.call[j].unwrap() - s.put[j].unwrap()) * UNIT - fair;
+            assert!(gap.abs() * 2 <= UNIT || s.call[j] == Some(0));
+        }
+    }
+}
+
+#[test]
+fn fixed_marks_against_each_other_are_infeasible() {
+    let base = american(vec![90_000_000, 100_000_000, 110_000_000], 100.0, 0.3, 0.2, 0.3);
+    // A call at a lower strike may not be cheaper than one at a higher.
+    let mut slices = vec![base.clone()];
+    slices[0].call[0] = Some(11_000_000);
+    slices[0].call[1] = Some(11_500_000);
+    slices[0].call_fixed = vec![true, true, false];
+    let before = slices.clone();
+    assert!(!publish_integers(&mut slices).feasible);
+    assert_eq!(slices, before);
+    // Below the exercise value.
+    let mut slices = vec![base.clone()];
+    slices[0].call[0] = Some(9_999_999);
+    slices[0].call_fixed[0] = true;
+    assert!(!publish_integers(&mut slices).feasible);
+    // An earlier option fixed above a later one that is fixed too.
+    let mut slices = vec![base.clone(), base];
+    slices[0].put[1] = Some(6_000_001);
+    slices[0].put_fixed[1] = true;
+    slices[1].put[1] = Some(6_000_000);
+    slices[1].put_fixed[1] = true;
+    assert!(!publish_integers(&mut slices).feasible);
+}
+
+#[test]
+fn an_override_upward_lifts_its_neighbours_and_leaves_the_rest() {
+    let mut slices = name_like(false);
+    publish_integers(&mut slices);
+    let before = slices.clone();
+    let at = slices[3].strikes.iter().position(|&k| k >= 100_000_000).unwrap();
+    let wanted = slices[3].put[at].unwrap() + 20_000;
+    slices[3].put[at] = Some(wanted);
+    slices[3].put_fixed[at] = true;
+    assert!(publish_integers(&mut slices).feasible);
+    assert_eq!(violations(&slices), Vec::<String>::new());
+    assert_eq!(slices[3].put[at], Some(wanted));
+    let moved = |t: usize| (0..slices[t].put.len()).filter(|&j| slices[t].put[j] != before[t].put[j]).count();
+    assert!(moved(3) < slices[3].put.len() / 3, "{}", moved(3));
+    assert_eq!(slices[0..3], before[0..3]);
+    let largest = slices[3].put.iter().zip(&before[3].put).map(|(a, b)| (a.unwrap() - b.unwrap()).abs()).max();
+    assert!(largest.unwrap() <= 20_000 + 64, "{largest:?}");
+}
+
 #[test]
 fn rounded_index_surface_moves_by_a_few_millionths() {
     check("index", spx_like(), 10);
