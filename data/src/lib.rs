@@ -2,3 +2,4 @@
 
 pub mod day;
 pub mod publication;
+pub mod verify;
