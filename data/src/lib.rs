@@ -10,7 +10,4 @@ pub mod reference;
 pub mod report;
 pub mod settings;
 pub mod time;
-<<<<<<< HEAD
-pub mod publication;
-=======
->>>>>>> 0c5723a6a922e1dc2981bc45b57678b45b161cba
+pub mod verify;
