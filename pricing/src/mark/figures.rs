@@ -1,7 +1,7 @@
 //! The rows of `slices`: what each fit is worth, honestly.
 
 use crate::arbitrage::{PriceSlice, count_violations};
-use crate::mark::premiums::{ParityBounds, at, side};
+use crate::mark::premiums::{at, side};
 use crate::mark::rows::{SliceMark, UnderlyingMarks, ViolationCounts};
 use crate::mark::slices::Slice;
 use crate::mark::terms::SliceWork;
@@ -144,7 +144,7 @@ fn price_slices<'a>(result: &'a ClassResult, slices: &[Slice], prices: &'a [[Vec
         .iter()
         .zip(prices)
         .map(|(work, [call, put])| {
-            let bounds = ParityBounds::of(work);
+            let bounds = work.bounds;
             PriceSlice {
                 exercise_style: work.exercise_style,
                 strikes: &work.strikes,
@@ -176,7 +176,7 @@ fn terms_columns(row: &mut SliceMark, work: &SliceWork) {
         row.parity_residual = e.left_out_residual;
     }
     if !european {
-        let bounds = ParityBounds::of(work);
+        let bounds = work.bounds;
         row.parity_upper = Some(Price::from_micros(bounds.upper));
         row.parity_lower = Some(Price::from_micros(bounds.lower));
         row.discount_factor_min = Some(bounds.discount_min);

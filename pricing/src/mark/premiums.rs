@@ -148,7 +148,7 @@ fn project(works: &[SliceWork], slices: &[Slice], prices: &mut [SlicePrices], nb
                     })
                     .collect()
             };
-            let bounds = ParityBounds::of(work);
+            let bounds = work.bounds;
             PremiumSlice {
                 strikes: work.strikes.clone(),
                 call: p.model[0].clone(),
@@ -183,34 +183,6 @@ fn merge(into: &mut [Vec<Reasons>; 2], from: &[Vec<Reasons>; 2]) {
     }
 }
 
-/// METHOD's four parity bounds of an American slice, in the integers that are published.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct ParityBounds {
-    /// `S max(1, e^{-bT})`, millionths, up.
-    pub(crate) upper: i64,
-    /// `S min(1, e^{-bT}) - PV(dividends)`, millionths, down.
-    pub(crate) lower: i64,
-    /// Least `D(t)`, 10^-12, down.
-    pub(crate) discount_min: i64,
-    /// Largest `D(t)`, 10^-12, up.
-    pub(crate) discount_max: i64,
-}
-
-impl ParityBounds {
-    pub(crate) fn of(work: &SliceWork) -> Self {
-        let carried = libm::exp(-work.borrow * work.time_to_expiry);
-        let units = MICROS_PER_UNIT as f64;
-        // The slice is priced with one flat rate, so D(t) is monotone and its extremes are the ends.
-        let (low, high) = (work.discount_factor.min(1.0), work.discount_factor.max(1.0));
-        Self {
-            upper: (work.spot * carried.max(1.0) * units).ceil() as i64,
-            lower: ((work.spot * carried.min(1.0) - work.dividend_present_value) * units).floor() as i64,
-            discount_min: (low * 1e12).floor() as i64,
-            discount_max: (high * 1e12).ceil() as i64,
-        }
-    }
-}
-
 fn integers(works: &[SliceWork], slices: &[Slice], prices: &mut [SlicePrices]) {
     let mut integer: Vec<IntegerSlice> = works
         .iter()
@@ -220,7 +192,7 @@ fn integers(works: &[SliceWork], slices: &[Slice], prices: &mut [SlicePrices]) {
                 values.iter().map(|v| v.and_then(Price::nearest).map(Price::micros)).collect()
             };
             let american = work.exercise_style == ExerciseStyle::American;
-            let bounds = ParityBounds::of(work);
+            let bounds = work.bounds;
             let slice = slices.get(work.slice);
             let n = work.strikes.len();
             IntegerSlice {

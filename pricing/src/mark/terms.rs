@@ -33,6 +33,7 @@ pub(crate) struct SliceWork {
     pub(crate) dividend_present_value: f64,
     pub(crate) dividend_shift: f64,
     pub(crate) parity: SliceParity,
+    pub(crate) bounds: ParityBounds,
     pub(crate) model: SliceModel,
 }
 
@@ -47,6 +48,45 @@ impl SliceWork {
         let stdev = black::implied_stdev_otm(self.forward, strike, undiscounted - intrinsic)?;
         let sigma = stdev / self.time_to_expiry.sqrt();
         (sigma > 0.0 && sigma.is_finite()).then_some(sigma)
+    }
+}
+
+/// The four parity bounds of an American slice, in the integers that are published.
+///
+/// Each bounds what may happen until the slice expires, so a later slice's contain every earlier one's: expiries with
+/// borrows of different signs would otherwise contradict each other at strike zero.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ParityBounds {
+    /// `S max(1, e^{-bT})`, millionths, up.
+    pub(crate) upper: i64,
+    /// `S min(1, e^{-bT}) - PV(dividends)`, millionths, down.
+    pub(crate) lower: i64,
+    /// Least `D(t)`, 10^-12, down.
+    pub(crate) discount_min: i64,
+    /// Largest `D(t)`, 10^-12, up.
+    pub(crate) discount_max: i64,
+}
+
+impl ParityBounds {
+    fn of(spot: f64, borrow: f64, t: f64, dividend_present_value: f64, discount_factor: f64) -> Self {
+        let carried = libm::exp(-borrow * t);
+        let units = MICROS_PER_UNIT as f64;
+        // The slice is priced with one flat rate, so D(t) is monotone and its extremes are the ends.
+        Self {
+            upper: (spot * carried.max(1.0) * units).ceil() as i64,
+            lower: ((spot * carried.min(1.0) - dividend_present_value) * units).floor() as i64,
+            discount_min: (discount_factor.min(1.0) * 1e12).floor() as i64,
+            discount_max: (discount_factor.max(1.0) * 1e12).ceil() as i64,
+        }
+    }
+
+    fn containing(self, earlier: Self) -> Self {
+        Self {
+            upper: self.upper.max(earlier.upper),
+            lower: self.lower.min(earlier.lower),
+            discount_min: self.discount_min.min(earlier.discount_min),
+            discount_max: self.discount_max.max(earlier.discount_max),
+        }
     }
 }
 
@@ -94,13 +134,18 @@ pub(crate) fn class_terms(
     let ParityResult { spot: basket, replaced, slices: parities } =
         solve_parity(print, hold_spot || !basket_is_share, &inputs, &settings.parity);
     let spot = if replaced { Price::nearest(basket).unwrap_or(spot) } else { spot };
-    let works = live
+    let mut works: Vec<SliceWork> = live
         .iter()
         .zip(discounts)
         .zip(inputs)
         .zip(parities)
         .map(|((((place, slice), discount), (terms, _)), parity)| slice_work(day, *place, slice, discount, terms, parity, basket))
         .collect();
+    let mut earlier: Option<ParityBounds> = None;
+    for work in &mut works {
+        work.bounds = earlier.map_or(work.bounds, |e| work.bounds.containing(e));
+        earlier = Some(work.bounds);
+    }
     ClassTerms { works, spot, replaced }
 }
 
@@ -189,7 +234,7 @@ fn slice_work(
     let forward = if european { present_value / factor } else { parity.forward };
     let borrow = if european { terms.rate() - libm::log(forward / spot) / t } else { parity.borrow };
     let growth = terms.rate() - borrow;
-    let dividend_present_value = terms.dividends.iter().map(|d| d.amount * day.curve.discount_factor(d.time)).sum();
+    let dividend_present_value: f64 = terms.dividends.iter().map(|d| d.amount * day.curve.discount_factor(d.time)).sum();
     let dividend_shift = dividends_after(day, slice, growth);
     let model = SliceModel::new(ModelInput {
         exercise_style: slice.exercise_style,
@@ -213,6 +258,7 @@ fn slice_work(
         spot,
         borrow,
         dividend_present_value,
+        bounds: ParityBounds::of(spot, borrow, t, dividend_present_value, factor),
         dividend_shift: if dividend_shift < 0.9 * forward { dividend_shift } else { 0.0 },
         parity,
         model,
