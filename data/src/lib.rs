@@ -3,7 +3,9 @@
 pub mod calendar;
 pub mod date;
 pub mod day;
+pub mod digest;
 pub mod input;
 pub mod osi;
 pub mod reference;
+pub mod settings;
 pub mod time;
