@@ -51,7 +51,16 @@ fn main() {
     slices.sort_by(|a, b| a.1.total_cmp(&b.1));
     let half_tick = 0.025;
     let inputs: Vec<SliceInput> = slices.iter().map(|(_, t, _, quotes)| input(*t, quotes, half_tick)).collect();
-    let settings = SmoothingSettings::default();
+    let tune = |name: &str, value: &mut f64| {
+        if let Ok(text) = std::env::var(name) {
+            *value = text.parse().unwrap();
+        }
+    };
+    let mut settings = SmoothingSettings::default();
+    tune("GAMMA", &mut settings.gcv_gamma);
+    tune("HUBER", &mut settings.huber_scales);
+    tune("CAP", &mut settings.weight_cap_percentile);
+    tune("REJECT", &mut settings.reject_scales);
     let _ = smooth_class(&inputs, &settings);
     let start = std::time::Instant::now();
     let smoothed = smooth_class(&inputs, &settings);
@@ -297,6 +306,9 @@ fn left_out(full: &[SliceInput], settings: &SmoothingSettings) {
         let inputs: Vec<SliceInput> = kept.iter().map(|k| k.0.clone()).collect();
         let smoothed = smooth_class(&inputs, settings);
         for (((_, out), full), s) in kept.iter().zip(full).zip(&smoothed) {
+            if s.solver_status != SolverStatus::Converged {
+                println!("fold {fold} T {:.4} {} {:?}", full.time_to_expiry, s.solver_status, s.solver_residual);
+            }
             for (_, quote) in counted(full).filter(|(_, q)| out.contains(&full.strikes[q.strike])) {
                 n += 1;
                 inside += usize::from(is_inside(full, quote, s.price[quote.strike].unwrap()));
