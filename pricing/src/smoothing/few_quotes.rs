@@ -79,7 +79,11 @@ fn shift(
                 let (volatility, _) = base.volatility(k / stdev * base.stdev, settings);
                 let relative = o.half_spread / o.value;
                 (volatility > 0.0).then(|| {
-                    (super::frame::compress(k, stdev), libm::log(o.value / volatility), 1.0 / (relative * relative))
+                    (
+                        super::frame::compress(k, stdev),
+                        crate::math::ln(o.value / volatility),
+                        1.0 / (relative * relative),
+                    )
                 })
             })
             .collect();
@@ -94,7 +98,7 @@ fn shift(
         skew = (lean / (spread + SKEW_RIDGE)).clamp(-0.3, 0.3);
         level = (height - skew * center).clamp(-5.0, 5.0);
         edges = points.iter().fold([f64::INFINITY, f64::NEG_INFINITY], |[a, b], p| [a.min(p.0), b.max(p.0)]);
-        stdev = base.stdev / base.time.sqrt() * frame.root_time * libm::exp(level);
+        stdev = base.stdev / base.time.sqrt() * frame.root_time * crate::math::exp(level);
     }
     Some(Target::Shifted { base, stdev, level, skew, edges })
 }

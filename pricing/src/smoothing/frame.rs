@@ -61,7 +61,7 @@ impl Frame {
             time,
             root_time: time.sqrt(),
             scale,
-            log_moneyness: ratio.iter().map(|ratio| libm::log(*ratio)).collect(),
+            log_moneyness: ratio.iter().map(|ratio| crate::math::ln(*ratio)).collect(),
             ratio,
             m,
             zero: -shift / scale,

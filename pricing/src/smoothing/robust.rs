@@ -266,12 +266,12 @@ impl Robust {
         self.sorted.extend_from_slice(&knots.weight);
         let weight = median(&mut self.sorted);
         let trials = settings.lambda_trials.clamp(1, 60);
-        let (first, last) = (libm::log(0.4 * gap), libm::log(1.2 * span.max(gap)));
+        let (first, last) = (crate::math::ln(0.4 * gap), libm::log(1.2 * span.max(gap)));
         let mut best: Option<(f64, f64)> = None;
         if lambda.is_none() {
             for trial in 0..trials {
                 let place = f64::from(trial) / f64::from(trials.max(2) - 1);
-                let bandwidth = libm::exp(first + (last - first) * place);
+                let bandwidth = crate::math::exp(first + (last - first) * place);
                 let lambda = SmoothingSpline::lambda_of_bandwidth(bandwidth, weight, gap);
                 let Some(fit) = self.spline.fit(&self.residuals, &knots.weight, lambda) else { continue };
                 let left = n as f64 - settings.gcv_gamma * fit.degrees_of_freedom;

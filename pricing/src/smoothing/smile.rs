@@ -66,7 +66,7 @@ impl Target {
                 let (volatility, _) = base.volatility(k / stdev * base.stdev, settings);
                 let source = if y < edges[0] || y > edges[1] { MarkSource::Extrapolated } else { MarkSource::Smoothed };
                 // Beyond the own quotes the skew stays what it was at the last of them.
-                (volatility * libm::exp(level + skew * y.clamp(edges[0], edges[1])), source)
+                (volatility * crate::math::exp(level + skew * y.clamp(edges[0], edges[1])), source)
             }
             Self::Between { earlier, later, times, time } => {
                 let (before, after) = (earlier.volatility(k, settings).0, later.volatility(k, settings).0);

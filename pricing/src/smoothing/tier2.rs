@@ -11,6 +11,8 @@ use crate::vocabulary::SolverStatus;
 const BAND_PENALTY: f64 = 60.0;
 /// Rounds of adding calendar rows that the last solution broke.
 const CUT_ROUNDS: u32 = 6;
+/// Largest contradiction between aim and convexity, in units, that is given to the program.
+const BOUND_MAX: f64 = 20.0;
 /// What is no violation; of the forward.
 const SLACK: f64 = 1e-14;
 
@@ -60,6 +62,20 @@ pub(super) struct Solution {
     pub puts: Vec<f64>,
 }
 
+impl Solution {
+    fn of_prices(price: Vec<f64>) -> Self {
+        Self {
+            price,
+            e: Vec::new(),
+            edits: Vec::new(),
+            status: SolverStatus::NotRun,
+            residual: 0.0,
+            places: Vec::new(),
+            puts: Vec::new(),
+        }
+    }
+}
+
 /// Exercise value of the call, what turns an out-of-the-money price into a put: `put = x + max(m - 1, 0)`... and back.
 pub(super) fn offset(m: f64) -> f64 {
     (m - 1.0).max(0.0)
@@ -76,7 +92,7 @@ pub(super) fn density_floor(frame: &Frame, volatility: &[f64], settings: &Smooth
             let left = if i > 0 { frame.m[i - 1] } else { frame.zero };
             let (h0, h1) = (frame.m[i] - left, right - frame.m[i]);
             let density = black::density(frame.ratio[i], volatility[i] * frame.root_time);
-            let jump = (density * 0.5 * (h0 + h1)).min(0.25 / n as f64 * 4.0).min(0.25);
+            let jump = (density * 0.5 * (h0 + h1)).min(1.0 / n as f64).min(0.25);
             let lognormal = jump * h0 * h1 / (h0 + h1);
             (settings.density_floor * lognormal).max(absolute.min(0.05 * lognormal))
         })
@@ -105,13 +121,7 @@ fn own_rows(frame: &Frame, aim: &Aim, bands: &[Band], rows: &mut Vec<Row>) {
     let n = m.len();
     for i in 0..n.saturating_sub(1) {
         let left = if i > 0 { m[i - 1] } else { frame.zero };
-        let (h0, h1) = (m[i] - left, m[i + 1] - m[i]);
-        let (a, b) = (h1 / (h0 + h1), h0 / (h0 + h1));
-        let kink = if left < 1.0 && m[i + 1] > 1.0 {
-            (a * offset(left) - offset(m[i]) + b * offset(m[i + 1])).max(0.0)
-        } else {
-            0.0
-        };
+        let (a, b, kink) = curvature_weights(left, m[i], m[i + 1]);
         let bound = aim.floor[i] - kink;
         rows.push(if i > 0 {
             row(aim, i - 1, &[a, -1.0, b], bound, RowKind::Convex, i)
@@ -148,6 +158,36 @@ fn own_rows(frame: &Frame, aim: &Aim, bands: &[Band], rows: &mut Vec<Row>) {
     }
 }
 
+/// Widens the units where the aim breaks convexity by many of them, so that all bounds are of the order of one.
+fn relax(frame: &Frame, aim: &mut Aim) {
+    for _ in 0..2 {
+        for i in 0..frame.m.len().saturating_sub(1) {
+            let (left, x_left) = if i > 0 { (frame.m[i - 1], aim.price[i - 1]) } else { (frame.zero, 0.0) };
+            let (a, b, kink) = curvature_weights(left, frame.m[i], frame.m[i + 1]);
+            let deficit = aim.floor[i] - kink - (a * x_left - aim.price[i] + b * aim.price[i + 1]);
+            let left_unit = if i > 0 { a * aim.unit[i - 1] } else { 0.0 };
+            let largest = left_unit.max(aim.unit[i]).max(b * aim.unit[i + 1]);
+            let factor = deficit / (BOUND_MAX * largest);
+            if factor > 1.0 {
+                aim.unit[i] *= factor;
+                aim.unit[i + 1] = aim.unit[i + 1].max(aim.unit[i]);
+                if i > 0 {
+                    aim.unit[i - 1] = aim.unit[i - 1].max(aim.unit[i]);
+                }
+            }
+        }
+    }
+}
+
+/// Weights of the outer two of three places in the second difference as a price, and the kink of the forward in it.
+fn curvature_weights(left: f64, middle: f64, right: f64) -> (f64, f64, f64) {
+    let (h0, h1) = (middle - left, right - middle);
+    let (a, b) = (h1 / (h0 + h1), h0 / (h0 + h1));
+    let kink =
+        if left < 1.0 && right > 1.0 { (a * offset(left) - offset(middle) + b * offset(right)).max(0.0) } else { 0.0 };
+    (a, b, kink)
+}
+
 fn chord_row(frame: &Frame, aim: &Aim, chord: &ChordRow) -> Row {
     match chord.right.checked_sub(1) {
         Some(left) => {
@@ -169,6 +209,7 @@ pub(super) struct Tier2 {
     rows: Vec<Row>,
     floors: Vec<f64>,
     chords: Vec<ChordRow>,
+    lifted: Aim,
 }
 
 impl Tier2 {
@@ -181,31 +222,27 @@ impl Tier2 {
         earlier: &[&Solution],
         settings: &SmoothingSettings,
     ) -> Solution {
-        let n = frame.m.len();
-        self.rows.clear();
-        own_rows(frame, aim, bands, &mut self.rows);
+        let mut lifted = std::mem::take(&mut self.lifted);
+        lifted.clone_from(aim);
         calendar::node_floors(&frame.m, earlier, &mut self.floors);
-        for (i, floor) in self.floors.iter().enumerate() {
-            let floor = floor - offset(frame.m[i]);
-            if floor > aim.price[i] - 3.0 * aim.unit[i] && floor > 0.0 {
-                self.rows.push(row(aim, i, &[1.0], floor, RowKind::Calendar, i));
-            }
+        self.lift(frame, &mut lifted, earlier);
+        relax(frame, &mut lifted);
+        self.rows.clear();
+        own_rows(frame, &lifted, bands, &mut self.rows);
+        let mut known = vec![false; frame.m.len()];
+        for i in 0..known.len() {
+            self.add_floor(frame, &lifted, i, lifted.price[i] - 2.0 * lifted.unit[i], &mut known);
         }
-        let mut solution = self.optimum(frame, aim, settings);
+        let mut solution = self.optimum(frame, &lifted, settings);
         let mut holds = false;
         for _ in 0..CUT_ROUNDS {
             let mut broken = false;
-            for (i, floor) in self.floors.iter().enumerate() {
-                let floor = floor - offset(frame.m[i]);
-                let known = floor > aim.price[i] - 3.0 * aim.unit[i] && floor > 0.0;
-                if !known && solution.price[i] < floor - SLACK {
-                    self.rows.push(row(aim, i, &[1.0], floor, RowKind::Calendar, i));
-                    broken = true;
-                }
+            for i in 0..known.len() {
+                broken |= self.add_floor(frame, &lifted, i, solution.price[i] + SLACK, &mut known);
             }
             calendar::broken_chords(frame, &solution, earlier, SLACK, &mut self.chords);
             for chord in &self.chords {
-                let row = chord_row(frame, aim, chord);
+                let row = chord_row(frame, &lifted, chord);
                 if !self.rows.contains(&row) {
                     self.rows.push(row);
                     broken = true;
@@ -215,16 +252,55 @@ impl Tier2 {
                 holds = true;
                 break;
             }
-            solution = self.optimum(frame, aim, settings);
+            solution = self.optimum(frame, &lifted, settings);
         }
         let sound = holds && solution.status == SolverStatus::Converged && self.sound(frame, &solution);
         if !sound {
             repair(frame, &mut solution, earlier);
-            for i in 0..n {
-                solution.e[i] = (solution.price[i] - aim.price[i]) / aim.unit[i];
+        }
+        for (((e, price), aim), unit) in solution.e.iter_mut().zip(&solution.price).zip(&aim.price).zip(&aim.unit) {
+            *e = (price - aim) / unit;
+        }
+        self.lifted = lifted;
+        solution
+    }
+
+    /// Adds the calendar row of a node where its floor is above `level`; true where that was news.
+    fn add_floor(&mut self, frame: &Frame, aim: &Aim, node: usize, level: f64, known: &mut [bool]) -> bool {
+        let floor = self.floors[node] - offset(frame.m[node]);
+        if known[node] || floor <= level.max(0.0) {
+            return false;
+        }
+        known[node] = true;
+        self.rows.push(row(aim, node, &[1.0], floor, RowKind::Calendar, node));
+        true
+    }
+
+    /// Lifts the aim to what earlier expiries force, and its unit with it: in a far wing the floor may be thousands of
+    /// the aim's own half-spreads away, and no measure is left in them.
+    fn lift(&mut self, frame: &Frame, aim: &mut Aim, earlier: &[&Solution]) {
+        for (i, floor) in self.floors.iter().enumerate() {
+            let lift = floor - offset(frame.m[i]) - aim.price[i];
+            if lift > 0.0 {
+                aim.price[i] += lift;
+                aim.unit[i] = aim.unit[i].max(0.1 * lift);
             }
         }
-        solution
+        for _ in 0..2 {
+            let mut trial = Solution::of_prices(aim.price.clone());
+            publish_puts(frame, &mut trial);
+            calendar::broken_chords(frame, &trial, earlier, SLACK, &mut self.chords);
+            for chord in &self.chords {
+                let left = chord.right.checked_sub(1);
+                let known = left.map_or(0.0, |left| (1.0 - chord.share) * trial.puts[left + 1]);
+                let deficit = chord.put - known - chord.share * trial.puts[chord.right + 1];
+                let lift = deficit / if left.is_some() { 1.0 } else { chord.share };
+                for node in left.into_iter().chain([chord.right]) {
+                    aim.price[node] = aim.price[node].max(trial.price[node] + lift);
+                    aim.unit[node] = aim.unit[node].max(0.1 * lift);
+                }
+            }
+        }
     }
 
     fn optimum(&mut self, frame: &Frame, aim: &Aim, settings: &SmoothingSettings) -> Solution {
@@ -248,7 +324,7 @@ impl Tier2 {
         }
         let price: Vec<f64> =
             aim.price.iter().zip(&aim.unit).zip(&e).map(|((t, unit), e)| (t + unit * e).max(0.0)).collect();
-        let mut solution = Solution { price, e, edits, status, residual, places: Vec::new(), puts: Vec::new() };
+        let mut solution = Solution { e, edits, status, residual, ..Solution::of_prices(price) };
         publish_puts(frame, &mut solution);
         solution
     }
