@@ -26,8 +26,9 @@ const COUNT: usize = 43;
 pub const VOLATILITY_MIN: f64 = 0.001;
 /// Largest volatility.
 pub const VOLATILITY_MAX: f64 = 13.0;
-/// Boundary iteration stops at a move of `ln B` below this many `sigma sqrt(tau)`.
-const TOLERANCE: f64 = 1e-6;
+/// Boundary iteration stops when a step moves prices by less than about this share of the strike.
+const TOLERANCE: f64 = 2e-7;
+const TOLERANCE_FINE: f64 = 1e-11;
 
 /// What is known of the boundary at one grid volatility.
 #[derive(Clone, Debug)]
@@ -43,6 +44,7 @@ enum Node {
 pub struct BoundaryModel {
     terms: Terms,
     nodes: RefCell<Vec<Node>>,
+    interpolates: bool,
 }
 
 /// A boundary at one volatility, ready for prices at any spot.
@@ -57,17 +59,15 @@ pub struct Boundary<'a> {
 impl BoundaryModel {
     /// A model from rate and yield (per year, continuous) and time (years).
     pub fn new(rate: f64, dividend_yield: f64, time: f64) -> Self {
-        Self::with_rules(rate, dividend_yield, time, Rules::standard())
+        let terms = Terms::new(rate, dividend_yield, time, Rules::standard());
+        Self { terms, nodes: RefCell::new(vec![Node::Unknown; COUNT]), interpolates: true }
     }
 
-    /// [`BoundaryModel::new`] with quadratures far finer than any close needs, for tests and reports.
+    /// [`BoundaryModel::new`] with quadratures far finer than any close needs and every boundary solved at its own
+    /// volatility, for tests and reports.
     pub fn fine(rate: f64, dividend_yield: f64, time: f64) -> Self {
-        Self::with_rules(rate, dividend_yield, time, Rules::fine())
-    }
-
-    fn with_rules(rate: f64, dividend_yield: f64, time: f64, rules: &'static Rules) -> Self {
-        let terms = Terms::new(rate, dividend_yield, time, rules);
-        Self { terms, nodes: RefCell::new(vec![Node::Unknown; COUNT]) }
+        let terms = Terms::new(rate, dividend_yield, time, Rules::fine());
+        Self { terms, nodes: RefCell::new(Vec::new()), interpolates: false }
     }
 
     /// Whether early exercise never pays, so that the European value is the American.
@@ -85,6 +85,10 @@ impl BoundaryModel {
             Regime::NeverExercised => return Some(Boundary { terms, sigma, depth: Vec::new() }),
             Regime::Elsewhere => return None,
             Regime::SingleBoundary => {}
+        }
+        if !self.interpolates {
+            let depth = solver::depth_at_price_points(terms, sigma, TOLERANCE_FINE)?;
+            return Some(Boundary { terms, sigma, depth });
         }
         let position = ln(sigma) / SPACING - f64::from(FIRST);
         let cell = (position.max(1.0) as usize).min(COUNT - 3);
@@ -167,14 +171,12 @@ impl BoundaryModel {
 
 fn solve_node(terms: &Terms, index: usize) -> Node {
     let sigma = exp((f64::from(FIRST) + index as f64) * SPACING);
-    match solver::solve(terms, sigma, TOLERANCE) {
-        Some(solved) => {
-            let mut depth = solver::depth_at_price_points(terms.rules, &solved);
-            depth.extend(solved.depth.first());
+    match solver::depth_at_price_points(terms, sigma, TOLERANCE) {
+        Some(mut depth) => {
             for w in &mut depth {
                 *w /= sigma;
             }
-            if depth.iter().all(|w| w.is_finite()) { Node::Solved(depth.into_boxed_slice()) } else { Node::Unreliable }
+            Node::Solved(depth.into_boxed_slice())
         }
         None => Node::Unreliable,
     }
