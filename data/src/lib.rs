@@ -1,3 +1,16 @@
 //! Everything with bytes: input folders, importers, the generator, publication and verification.
 
+pub mod calendar;
+pub mod date;
 pub mod day;
+pub mod input;
+pub mod osi;
+pub mod publication;
+pub mod reference;
+pub mod report;
+pub mod settings;
+pub mod time;
+<<<<<<< HEAD
+pub mod publication;
+=======
+>>>>>>> 0c5723a6a922e1dc2981bc45b57678b45b161cba

@@ -1,5 +1,6 @@
 //! The fine finite-difference price for where the fast methods are not reliable; slow and hard to upset.
 
+use crate::math::{exp, ln};
 use crate::models::ModelInput;
 use crate::models::dividends::kink;
 use crate::models::dividends::schedule::{Period, Schedule};
@@ -95,7 +96,7 @@ struct Layer {
 
 impl Layer {
     fn node(&self, j: usize) -> f64 {
-        self.first * libm::exp(self.spacing * j as f64)
+        self.first * exp(self.spacing * j as f64)
     }
 }
 
@@ -124,7 +125,7 @@ pub(crate) fn solve(
         let steps = time_grid(period, schedule.expiry, time_steps, claim.diffusion);
         let growth = frame_growth(&steps, &claim, spacing);
         let middle = space_intervals / 2;
-        let to_first = libm::exp(-spacing * middle as f64);
+        let to_first = exp(-spacing * middle as f64);
         let centre = if index == 0 { schedule.spot / growth.iter().product::<f64>() } else { period.forward };
         let first = centre * to_first;
         let mut layer = Layer { first, spacing, american: Vec::new(), european: Vec::new() };
@@ -183,7 +184,7 @@ fn frame_growth(steps: &[Step], claim: &Claim, spacing: f64) -> Vec<f64> {
             let z = eigenvalue * step.length;
             let amplification =
                 if step.implicit { 1.0 / (1.0 - z).max(0.05) } else { (1.0 + 0.5 * z) / (1.0 - 0.5 * z).max(0.05) };
-            amplification * libm::exp(-(claim.rate - claim.borrow) * step.length)
+            amplification * exp(-(claim.rate - claim.borrow) * step.length)
         })
         .collect()
 }
@@ -206,7 +207,7 @@ fn spread_payoff_kinks(claim: &Claim, layer: &mut Layer, dividend: f64) {
 }
 
 fn add_kink(values: &mut [f64], first: f64, spacing: f64, place: f64, slope_jump: f64) {
-    let position = libm::log(place / first) / spacing;
+    let position = ln(place / first) / spacing;
     if !(position >= 0.0 && position < values.len() as f64 - 1.0) {
         return;
     }
@@ -221,7 +222,7 @@ fn add_kink(values: &mut [f64], first: f64, spacing: f64, place: f64, slope_jump
 /// Values just before an ex-date from those just after it.
 fn after_ex_date(claim: &Claim, next: &Layer, time_left: f64, s: f64, dividend: f64) -> (f64, f64) {
     let dropped = (s - dividend).max(0.0);
-    let worthless = if claim.sign > 0.0 { 0.0 } else { claim.strike * libm::exp(-claim.rate * time_left) };
+    let worthless = if claim.sign > 0.0 { 0.0 } else { claim.strike * exp(-claim.rate * time_left) };
     let held = if claim.sign > 0.0 { 0.0 } else { worthless.max(claim.strike) };
     let american = interpolate(next, &next.american, dropped, held).max(claim.exercise(dropped));
     let european = interpolate(next, &next.european, dropped, worthless).max(0.0);
@@ -235,7 +236,7 @@ fn interpolate(layer: &Layer, values: &[f64], s: f64, at_zero: f64) -> f64 {
         let edge = values.first().copied().unwrap_or(0.0);
         return at_zero + (edge - at_zero) * (s / layer.first);
     }
-    let position = libm::log(s / layer.first) / layer.spacing;
+    let position = ln(s / layer.first) / layer.spacing;
     if position >= last as f64 {
         let (a, b) = edge_line(layer, values, last, last - 1);
         return a * s + b;
@@ -262,20 +263,18 @@ fn edge_line(layer: &Layer, values: &[f64], edge: usize, inner: usize) -> (f64, 
 /// One backward step of both values.
 fn advance(layer: &mut Layer, claim: &Claim, step: Step, growth: f64) -> Option<()> {
     let last = layer.american.len() - 1;
-    let discount = libm::exp(-claim.rate * step.length);
-    let carried = libm::exp(-claim.borrow * step.length);
+    let discount = exp(-claim.rate * step.length);
+    let carried = exp(-claim.borrow * step.length);
     let lambda = claim.diffusion * step.length / (layer.spacing * layer.spacing);
     let theta = if step.implicit { 1.0 } else { 0.5 };
     let low_am = edge_line(layer, &layer.american, 0, 1);
     let high_am = edge_line(layer, &layer.american, last, last - 1);
     let low_eu = edge_line(layer, &layer.european, 0, 1);
     let high_eu = edge_line(layer, &layer.european, last, last - 1);
-    let (old_low, old_high) = (layer.first, layer.node(last));
     layer.first *= growth;
     let (new_low, new_high) = (layer.first, layer.node(last));
-    // An asset claim on a node grows with the node only in the frame; carried by the borrow rate it is worth this.
+    // Beyond the grid a claim is a line in the price, and stays one: shares earn the borrow rate, cash the zero rate.
     let edge = |line: (f64, f64), s: f64| line.0 * s * carried + line.1 * discount;
-    let _ = (old_low, old_high);
     let system = System { off: theta * lambda, diagonal: 1.0 + 2.0 * theta * lambda };
 
     let mut rhs = right_side(&layer.european, lambda * (1.0 - theta));

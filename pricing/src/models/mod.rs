@@ -7,17 +7,17 @@
 mod american;
 pub mod black;
 pub mod boundary;
-mod cash_stub;
 pub mod dividends;
 pub mod fallback;
 mod greeks;
 mod implied;
+pub mod single_dividend;
 
 use crate::mark::Greeks;
 use crate::math::ln;
 use crate::vocabulary::{ExerciseStyle, OptionType, PricingMethod, VolatilityStatus};
 use american::American;
-use cash_stub::CashDividendModel;
+use dividends::CashDividendModel;
 
 /// A cash dividend inside one slice's life.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -1,5 +1,6 @@
 //! The life of a slice cut at its ex-dates, with where the price probably is in each part.
 
+use crate::math::{exp, ln};
 use crate::models::ModelInput;
 
 /// Two ex-dates (or an ex-date and expiry) closer than this are one event; years (0.3 seconds).
@@ -57,7 +58,7 @@ impl Schedule {
         if !inside || !(input.discount_factor > 0.0 && input.discount_factor.is_finite()) {
             return None;
         }
-        let minus_log = -libm::log(input.discount_factor);
+        let minus_log = -ln(input.discount_factor);
         let rate = minus_log / expiry;
         // A minute of life makes a large rate of a rounded discount factor; beyond this it is no rate.
         if !(rate.abs() <= 10.0 && minus_log.abs() <= 100.0) {
@@ -80,7 +81,7 @@ impl Schedule {
     pub(crate) fn with_rate_shift(&self, shift: f64) -> Self {
         let mut shifted = self.clone();
         shifted.rate += shift;
-        shifted.discount_factor = self.discount_factor * libm::exp(-shift * self.expiry);
+        shifted.discount_factor = self.discount_factor * exp(-shift * self.expiry);
         shifted
     }
 
@@ -100,7 +101,7 @@ impl Schedule {
                 dividend += amount;
                 rest = tail;
             }
-            forward *= libm::exp((self.rate - self.borrow) * (end - start));
+            forward *= exp((self.rate - self.borrow) * (end - start));
             variance += end - start;
             self.periods.push(Period { start, end, dividend, forward, variance });
             if end >= self.expiry {

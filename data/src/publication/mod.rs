@@ -1,0 +1,36 @@
+//! Publication: marks to files, whole or not at all.
+//!
+//! `<out>/date=YYYY-MM-DD/run=<id>/` holds the Parquet tables of [`schema`], what others make ([`ExtraFile`]) and
+//! `manifest.json`; beside them, outside every digest, `timings.json`. A run is written into a temporary folder,
+//! synced, renamed, entered in `state.json`, and only then named by `CURRENT`: readers see a whole close or the
+//! previous one. Nothing published is overwritten.
+
+mod date_text;
+mod digest;
+mod error;
+mod folder;
+mod gates;
+pub(crate) mod integrity;
+mod manifest;
+mod parquet_file;
+mod publish;
+pub mod read;
+mod rows;
+mod run_id;
+pub mod schema;
+mod state;
+mod table;
+mod totals;
+
+pub use digest::FileDigest;
+pub use error::PublishError;
+pub use folder::{CURRENT, current, date_folder, run_folder};
+pub use gates::{Bound, Gate, gates};
+pub use manifest::{MANIFEST, MANIFEST_FORMAT, Manifest, Provenance};
+pub use parquet_file::ROW_GROUP_ROWS;
+pub use publish::{
+    ExtraFile, PublicationRequest, Published, Render, RunSummary, STEPS, TIMINGS, publish, publish_observed,
+};
+pub use run_id::{OverrideRecord, RunInputs, is_run_id, run_id};
+pub use state::{DateState, RunEntry, RunState, STATE};
+pub use totals::{Totals, Violations};
