@@ -9,7 +9,7 @@ mod rules;
 mod solver;
 mod terms;
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 
 use crate::math::{INV_SQRT_2PI, exp, ln, normal_cdf_quick};
 use crate::models::black;
@@ -30,6 +30,14 @@ pub const VOLATILITY_MAX: f64 = 13.0;
 const TOLERANCE: f64 = 2e-7;
 const TOLERANCE_FINE: f64 = 1e-11;
 
+/// Drift over deviation, `|r - q| sqrt(T) / sigma`, up to which the standard rules resolve the kernels to 1e-5 of the
+/// strike; beyond, the fine ones do, boundary by boundary.
+const STEEPNESS_MAX: f64 = 8.0;
+/// The same of the fine rules.
+const STEEPNESS_FINE_MAX: f64 = 45.0;
+/// Largest `sigma sqrt(T)` for the standard rules.
+const DEVIATION_MAX: f64 = 5.0;
+
 /// What is known of the boundary at one grid volatility.
 #[derive(Clone, Debug)]
 enum Node {
@@ -44,7 +52,9 @@ enum Node {
 pub struct BoundaryModel {
     terms: Terms,
     nodes: RefCell<Vec<Node>>,
-    interpolates: bool,
+    /// For volatilities where the standard rules are too coarse.
+    fine: OnceCell<Box<Terms>>,
+    always_fine: bool,
 }
 
 /// A boundary at one volatility, ready for prices at any spot.
@@ -60,14 +70,13 @@ impl BoundaryModel {
     /// A model from rate and yield (per year, continuous) and time (years).
     pub fn new(rate: f64, dividend_yield: f64, time: f64) -> Self {
         let terms = Terms::new(rate, dividend_yield, time, Rules::standard());
-        Self { terms, nodes: RefCell::new(vec![Node::Unknown; COUNT]), interpolates: true }
+        Self { terms, nodes: RefCell::new(vec![Node::Unknown; COUNT]), fine: OnceCell::new(), always_fine: false }
     }
 
     /// [`BoundaryModel::new`] with quadratures far finer than any close needs and every boundary solved at its own
     /// volatility, for tests and reports.
     pub fn fine(rate: f64, dividend_yield: f64, time: f64) -> Self {
-        let terms = Terms::new(rate, dividend_yield, time, Rules::fine());
-        Self { terms, nodes: RefCell::new(Vec::new()), interpolates: false }
+        Self { always_fine: true, ..Self::new(rate, dividend_yield, time) }
     }
 
     /// Whether early exercise never pays, so that the European value is the American.
@@ -86,7 +95,15 @@ impl BoundaryModel {
             Regime::Elsewhere => return None,
             Regime::SingleBoundary => {}
         }
-        if !self.interpolates {
+        let root_time = terms.time.sqrt();
+        let steepness = (terms.rate - terms.dividend_yield).abs() * root_time / sigma;
+        if steepness > STEEPNESS_FINE_MAX {
+            return None;
+        }
+        if self.always_fine || steepness > STEEPNESS_MAX || sigma * root_time > DEVIATION_MAX {
+            let terms = self
+                .fine
+                .get_or_init(|| Box::new(Terms::new(terms.rate, terms.dividend_yield, terms.time, Rules::fine())));
             let depth = solver::depth_at_price_points(terms, sigma, TOLERANCE_FINE)?;
             return Some(Boundary { terms, sigma, depth });
         }
