@@ -57,7 +57,11 @@ impl Nbbo {
             (QuoteStatus::TwoSided | QuoteStatus::Locked, Some(bid), Some(ask)) => {
                 let sum = bid.micros() + ask.micros();
                 let half = sum.div_euclid(2);
-                Some(Price::from_micros(if sum.rem_euclid(2) == 1 && half.rem_euclid(2) == 1 { half + 1 } else { half }))
+                Some(Price::from_micros(if sum.rem_euclid(2) == 1 && half.rem_euclid(2) == 1 {
+                    half + 1
+                } else {
+                    half
+                }))
             }
             _ => None,
         }
@@ -287,7 +291,8 @@ mod tests {
 
     #[test]
     fn the_older_quote_of_a_crossing_goes() {
-        let n = consolidate(&[quote(0, 1.0, 1.2, Some(50)), quote(1, 1.3, 1.5, Some(10)), quote(2, 1.0, 1.25, Some(40))]);
+        let n =
+            consolidate(&[quote(0, 1.0, 1.2, Some(50)), quote(1, 1.3, 1.5, Some(10)), quote(2, 1.0, 1.25, Some(40))]);
         assert_eq!(prices(&n), (1.0, 1.2));
         assert!(n.flags.contains(QuoteFlag::Uncrossed));
         assert_eq!(n.dropped.iter().map(|d| d.venue).collect::<Vec<_>>(), [Venue(1)]);
@@ -319,7 +324,9 @@ mod tests {
 
     #[test]
     fn wide_follows_the_obvious_error_table() {
-        for (bid, width) in [(1.0, 0.75), (2.0, 1.25), (5.0, 1.25), (5.1, 1.5), (15.0, 2.5), (50.0, 3.0), (99.0, 4.5), (101.0, 6.0)] {
+        for (bid, width) in
+            [(1.0, 0.75), (2.0, 1.25), (5.0, 1.25), (5.1, 1.5), (15.0, 2.5), (50.0, 3.0), (99.0, 4.5), (101.0, 6.0)]
+        {
             assert!(consolidate(&[quote(0, bid, bid + width, None)]).flags.contains(QuoteFlag::Wide));
             assert!(!consolidate(&[quote(0, bid, bid + width - 0.01, None)]).flags.contains(QuoteFlag::Wide));
         }

@@ -94,7 +94,10 @@ fn errors(marks: &UnderlyingMarks, truth: &[f64]) -> (f64, f64) {
 fn assert_sound(marks: &UnderlyingMarks) {
     for row in &marks.series {
         assert!(row.mark.is_some(), "{row:?}");
-        for value in [row.implied_volatility, row.smoothed_volatility, row.confidence, row.edit_half_spreads].into_iter().flatten() {
+        for value in [row.implied_volatility, row.smoothed_volatility, row.confidence, row.edit_half_spreads]
+            .into_iter()
+            .flatten()
+        {
             assert!(value.is_finite(), "{row:?}");
         }
         if let Some(g) = row.greeks {
@@ -176,13 +179,26 @@ fn a_late_print_gives_way_to_the_options() {
     let used = marks.series[0].underlying_price.unwrap().to_f64();
     assert!((used - 100.0).abs() < 0.05, "{used}");
     assert!(marks.series.iter().all(|r| r.quote_flags.contains(QuoteFlag::AfterHoursUnderlying)));
-    assert!(marks.exceptions.iter().any(|e| e.reason == "AFTER_HOURS_UNDERLYING" && e.before.as_deref() == Some("100.600000")));
+    assert!(
+        marks
+            .exceptions
+            .iter()
+            .any(|e| e.reason == "AFTER_HOURS_UNDERLYING" && e.before.as_deref() == Some("100.600000"))
+    );
 }
 
 #[test]
 fn a_wrong_quote_is_an_outlier_and_does_not_move_its_mark() {
     let (mut day, truth) = european();
-    let victim = day.series.iter().position(|s| s.settlement_time.0 - common::SNAPSHOT.0 == 30 * DAY_NS && s.strike.to_f64() == 3800.0 && s.option_type == OptionType::Put).unwrap();
+    let victim = day
+        .series
+        .iter()
+        .position(|s| {
+            s.settlement_time.0 - common::SNAPSHOT.0 == 30 * DAY_NS
+                && s.strike.to_f64() == 3800.0
+                && s.option_type == OptionType::Put
+        })
+        .unwrap();
     day.quotes[victim] = quote(truth[victim] + 8.0, truth[victim] + 9.0);
     let marks = mark_underlying(&day, &Settings::default());
     let row = &marks.series[victim];

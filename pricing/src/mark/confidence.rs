@@ -13,7 +13,11 @@ use crate::vocabulary::{MarkSource, Reason, SolverStatus};
 pub(super) fn of_slice(slice: &SliceMark) -> f64 {
     let accepted = f64::from(slice.used_calls + slice.used_puts);
     let own = if accepted > 0.0 { slice.share_inside.unwrap_or(0.5) * (accepted / 8.0).sqrt().min(1.0) } else { 0.3 };
-    let converged = if slice.solver_status == SolverStatus::Converged && !slice.reasons.contains(Reason::NonConverged) { 1.0 } else { 0.5 };
+    let converged = if slice.solver_status == SolverStatus::Converged && !slice.reasons.contains(Reason::NonConverged) {
+        1.0
+    } else {
+        0.5
+    };
     let forward = if slice.reasons.contains(Reason::ForwardFromModel) { 0.7 } else { 1.0 };
     let borrow = if slice.reasons.contains(Reason::BorrowSuspect) { 0.8 } else { 1.0 };
     (own * converged * forward * borrow).clamp(0.0, 1.0)

@@ -48,11 +48,23 @@ pub(super) fn replaced_spot(day: &UnderlyingDay, print: Price, spot: Price) -> E
 }
 
 /// Slices with a fallback or without convergence, series excluded, capped, or moved far.
-pub(super) fn class_rows(marks: &mut UnderlyingMarks, day: &UnderlyingDay, slices: &[Slice], result: &ClassResult, settings: &Settings) {
+pub(super) fn class_rows(
+    marks: &mut UnderlyingMarks,
+    day: &UnderlyingDay,
+    slices: &[Slice],
+    result: &ClassResult,
+    settings: &Settings,
+) {
     let mut rows = Vec::new();
     for work in &result.works {
         let (Some(slice), Some(mark)) = (slices.get(work.slice), marks.slices.get(work.slice)) else { continue };
-        for reason in [Reason::ForwardFromModel, Reason::BorrowSuspect, Reason::NonConverged, Reason::FewQuotes, Reason::CarriedSurface] {
+        for reason in [
+            Reason::ForwardFromModel,
+            Reason::BorrowSuspect,
+            Reason::NonConverged,
+            Reason::FewQuotes,
+            Reason::CarriedSurface,
+        ] {
             if mark.reasons.contains(reason) {
                 rows.push(slice_row(day, slice, reason));
             }

@@ -138,7 +138,11 @@ fn count(marks: &mut UnderlyingMarks, slices: &[Slice], result: &ClassResult, nb
 /// What double precision adds to whole millionths; the exact proof is `verify`'s.
 const PUBLISHED_TOLERANCE: f64 = 1e-8;
 
-fn price_slices<'a>(result: &'a ClassResult, slices: &[Slice], prices: &'a [[Vec<Option<f64>>; 2]]) -> Vec<PriceSlice<'a>> {
+fn price_slices<'a>(
+    result: &'a ClassResult,
+    slices: &[Slice],
+    prices: &'a [[Vec<Option<f64>>; 2]],
+) -> Vec<PriceSlice<'a>> {
     result
         .works
         .iter()
@@ -230,9 +234,8 @@ fn quality(
             let outcome = found.and_then(|f| curve.outcomes.get(f));
             accepted += u32::from(outcome.is_some_and(|o| o.accepted));
             let Some(mark) = at(marks, place) else { continue };
-            inside += u32::from(
-                nbbo.bid.is_some_and(|b| b.micros() <= mark) && nbbo.ask.is_some_and(|a| mark <= a.micros()),
-            );
+            inside +=
+                u32::from(nbbo.bid.is_some_and(|b| b.micros() <= mark) && nbbo.ask.is_some_and(|a| mark <= a.micros()));
             let distance = (Price::from_micros(mark).to_f64() - mid.to_f64()) / half;
             chi += distance * distance;
             if let Some(u) = at(&curve.volatility, place)

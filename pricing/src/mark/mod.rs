@@ -135,7 +135,8 @@ fn previous_curve(day: &UnderlyingDay, slice: &Slice) -> Option<Curve> {
     if !(previous.time_to_expiry > 0.0) || previous.log_moneyness.is_empty() {
         return None;
     }
-    let volatility: Vec<f64> = previous.total_variance.iter().map(|w| (w / previous.time_to_expiry).max(0.0).sqrt()).collect();
+    let volatility: Vec<f64> =
+        previous.total_variance.iter().map(|w| (w / previous.time_to_expiry).max(0.0).sqrt()).collect();
     let sound = volatility.len() == previous.log_moneyness.len()
         && volatility.iter().all(|v| v.is_finite() && *v > 0.0)
         && previous.log_moneyness.iter().all(|k| k.is_finite())

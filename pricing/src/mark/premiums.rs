@@ -81,14 +81,12 @@ fn model_prices(work: &SliceWork, strikes: &[Strike], curve: &SmoothedSlice, nbb
         let sigma = black.and_then(|u| work.model.model_from_black(strike, u));
         let pair = match (work.exercise_style, sigma) {
             (ExerciseStyle::European, _) => european_pair(work, strike, at(&curve.price, place)),
-            (ExerciseStyle::American, Some(sigma)) => {
-                [OptionType::Call, OptionType::Put].map(|kind| {
-                    listed.series(kind).and_then(|_| work.model.price(kind, strike, sigma))
-                })
-            }
+            (ExerciseStyle::American, Some(sigma)) => [OptionType::Call, OptionType::Put]
+                .map(|kind| listed.series(kind).and_then(|_| work.model.price(kind, strike, sigma))),
             (ExerciseStyle::American, None) => [None, None],
         };
-        let (pair, from_mid) = if pair == [None, None] { (mid_pair(work, strike, listed, nbbos), true) } else { (pair, false) };
+        let (pair, from_mid) =
+            if pair == [None, None] { (mid_pair(work, strike, listed, nbbos), true) } else { (pair, false) };
         if let Some(slot) = out.sigma.get_mut(place) {
             *slot = sigma;
         }
@@ -122,7 +120,11 @@ fn mid_pair(work: &SliceWork, strike: f64, listed: &Strike, nbbos: &[Nbbo]) -> [
         return [call, put];
     }
     let forward_value = work.forward_present_value - work.discount_factor * strike;
-    let out = if strike < work.forward { put.or(call.map(|c| c - forward_value)) } else { call.or(put.map(|p| p + forward_value)) };
+    let out = if strike < work.forward {
+        put.or(call.map(|c| c - forward_value))
+    } else {
+        call.or(put.map(|p| p + forward_value))
+    };
     european_pair(work, strike, out.map(|p| p.max(0.0)))
 }
 

@@ -31,7 +31,11 @@ pub(super) fn bare(series: &Series, nbbo: &Nbbo) -> SeriesMark {
         mid: nbbo.mid(),
         mark: None,
         mark_source: MarkSource::None,
-        reasons: if nbbo.flags.contains(QuoteFlag::Uncrossed) { Reasons::EMPTY.with(Reason::Uncrossed) } else { Reasons::EMPTY },
+        reasons: if nbbo.flags.contains(QuoteFlag::Uncrossed) {
+            Reasons::EMPTY.with(Reason::Uncrossed)
+        } else {
+            Reasons::EMPTY
+        },
         implied_volatility: None,
         bid_implied_volatility: None,
         ask_implied_volatility: None,
@@ -113,7 +117,8 @@ pub(super) fn fill_class(
     {
         let Some(slice) = slices.get(work.slice) else { continue };
         let slice_confidence = marks.slices.get(work.slice).map_or(0.0, |s| s.confidence);
-        let mut outcomes: Vec<(usize, QuoteOutcome)> = offered.iter().copied().zip(curve.outcomes.iter().copied()).collect();
+        let mut outcomes: Vec<(usize, QuoteOutcome)> =
+            offered.iter().copied().zip(curve.outcomes.iter().copied()).collect();
         outcomes.sort_by_key(|(index, _)| *index);
         for (place, strike) in slice.strikes.iter().enumerate() {
             for kind in [OptionType::Call, OptionType::Put] {

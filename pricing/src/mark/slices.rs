@@ -105,7 +105,8 @@ pub(crate) fn group_slices(day: &UnderlyingDay) -> Vec<Slice> {
             let mut by_strike: BTreeMap<Price, Strike> = BTreeMap::new();
             for index in indices {
                 let Some(series) = day.series.get(index) else { continue };
-                let strike = by_strike.entry(series.strike).or_insert(Strike { strike: series.strike, call: None, put: None });
+                let strike =
+                    by_strike.entry(series.strike).or_insert(Strike { strike: series.strike, call: None, put: None });
                 let place = match series.option_type {
                     OptionType::Call => &mut strike.call,
                     OptionType::Put => &mut strike.put,
@@ -129,7 +130,8 @@ pub(crate) fn group_classes(slices: &[Slice]) -> Vec<Vec<usize>> {
     for (place, slice) in slices.iter().enumerate() {
         classes.entry((!slice.standard, slice.exercise_style, slice.deliverable.as_str())).or_default().push(place);
     }
-    let size = |class: &[usize]| -> usize { class.iter().filter_map(|&i| slices.get(i)).map(|s| s.strikes.len()).sum() };
+    let size =
+        |class: &[usize]| -> usize { class.iter().filter_map(|&i| slices.get(i)).map(|s| s.strikes.len()).sum() };
     let mut classes: Vec<((bool, usize), Vec<usize>)> = classes
         .into_iter()
         .map(|((adjusted, ..), mut class)| {

@@ -2,8 +2,8 @@
 
 use crate::mark::slices::Slice;
 use crate::nbbo::Nbbo;
-use crate::settings::NbboSettings;
 use crate::series::Instant;
+use crate::settings::NbboSettings;
 
 /// Series of a slice whose best bid and ask are both old while at least half of the slice's quoted series changed
 /// lately; whether the curve lies outside their quote decides in the second pass.

@@ -139,7 +139,9 @@ pub(crate) fn class_terms(
         .zip(discounts)
         .zip(inputs)
         .zip(parities)
-        .map(|((((place, slice), discount), (terms, _)), parity)| slice_work(day, *place, slice, discount, terms, parity, basket))
+        .map(|((((place, slice), discount), (terms, _)), parity)| {
+            slice_work(day, *place, slice, discount, terms, parity, basket)
+        })
         .collect();
     let mut earlier: Option<ParityBounds> = None;
     for work in &mut works {

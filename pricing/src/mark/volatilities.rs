@@ -63,7 +63,8 @@ fn two_sided(
     let Some(sigma) = implied.volatility.filter(|s| *s > 0.0) else { return QuoteVolatility::none(implied.status) };
     let nothing = QuoteVolatility { mid: Some(sigma), ..QuoteVolatility::none(implied.status) };
     let Some(black_mid) = work.model.black_from_model(strike, sigma).filter(|u| *u > 0.0) else { return nothing };
-    let price_mid = black::price(option_type, work.forward, strike, work.time_to_expiry, black_mid, work.discount_factor);
+    let price_mid =
+        black::price(option_type, work.forward, strike, work.time_to_expiry, black_mid, work.discount_factor);
     let vega = black::vega(work.forward, strike, work.time_to_expiry, black_mid, work.discount_factor);
     let invert = |price: f64| work.black_volatility(option_type, strike, price);
     let (black_bid, black_ask) = (invert(price_mid - half), invert(price_mid + half));
@@ -87,7 +88,13 @@ fn two_sided(
         two_sided: true,
         half_spread_price: half,
     };
-    QuoteVolatility { status: implied.status, mid: Some(sigma), bid: model_of(black_bid), ask: model_of(black_ask), seen: Some(seen) }
+    QuoteVolatility {
+        status: implied.status,
+        mid: Some(sigma),
+        bid: model_of(black_bid),
+        ask: model_of(black_ask),
+        seen: Some(seen),
+    }
 }
 
 /// An offer without a bid bounds the volatility from above, where it is out of the money.

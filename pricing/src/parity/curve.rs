@@ -33,15 +33,15 @@ pub fn implied_curve(days: &[UnderlyingDay], settings: &Settings) -> Option<Disc
             }
         }
     }
-    let tenors: Vec<(f64, f64)> =
-        sums.iter().filter(|s| s.0 > 0.0).map(|&(w, wt, wz)| (wt / w, wz / w)).collect();
+    let tenors: Vec<(f64, f64)> = sums.iter().filter(|s| s.0 > 0.0).map(|&(w, wt, wz)| (wt / w, wz / w)).collect();
     DiscountCurve::from_zero_rates(&tenors).ok()
 }
 
 /// `(T, zero rate, standard error)` of each European expiry that determines one.
 fn implied_rates(day: &UnderlyingDay, settings: &Settings) -> Vec<(f64, f64, f64)> {
     // (settlement instant, root, strike) -> (call mid, put mid, half-widths), in the series' canonical order.
-    let mut pairs: std::collections::BTreeMap<(i64, &str, i64), [Option<(f64, f64)>; 2]> = std::collections::BTreeMap::new();
+    let mut pairs: std::collections::BTreeMap<(i64, &str, i64), [Option<(f64, f64)>; 2]> =
+        std::collections::BTreeMap::new();
     for (index, series) in day.series.iter().enumerate() {
         if series.exercise_style != ExerciseStyle::European || series.time_to_expiry() < SHORTEST_YEARS {
             continue;

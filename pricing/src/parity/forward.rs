@@ -130,7 +130,12 @@ struct Sighting {
 /// of the pairs near the money, sharpened to the weighted mean of those that agree with it, held inside the interval
 /// that bids and asks allow. American: the early-exercise premiums of both types under the slice's own model at the
 /// money volatility come off first; the borrow that they depend on is re-estimated until the forward stands still.
-pub fn estimate_forward(terms: &SliceTerms, spot: f64, pairs: &[Pair], settings: &ParitySettings) -> Option<ForwardEstimate> {
+pub fn estimate_forward(
+    terms: &SliceTerms,
+    spot: f64,
+    pairs: &[Pair],
+    settings: &ParitySettings,
+) -> Option<ForwardEstimate> {
     let discount = terms.discount_factor;
     let nearest = pairs.iter().min_by(|a, b| (a.call - a.put).abs().total_cmp(&(b.call - b.put).abs()))?;
     let money = nearest.strike + (nearest.call - nearest.put) / discount;
@@ -139,7 +144,9 @@ pub fn estimate_forward(terms: &SliceTerms, spot: f64, pairs: &[Pair], settings:
     let european = terms.exercise_style == ExerciseStyle::European;
     let reach = if european { 4.0 * settings.money_deviations } else { settings.money_deviations };
     let mut used: Vec<&Pair> = pairs.iter().collect();
-    used.sort_by(|a, b| (a.strike - money).abs().total_cmp(&(b.strike - money).abs()).then(a.strike.total_cmp(&b.strike)));
+    used.sort_by(|a, b| {
+        (a.strike - money).abs().total_cmp(&(b.strike - money).abs()).then(a.strike.total_cmp(&b.strike))
+    });
     let within = used.iter().take_while(|p| (p.strike - money).abs() <= reach * deviation).count();
     used.truncate(within.max(3));
 

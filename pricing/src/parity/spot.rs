@@ -38,7 +38,12 @@ pub struct ParityResult {
 ///
 /// `print` is the price that the underlying printed (already carried to the deliverable). With `hold_print` it is kept
 /// whatever the options say (adjusted deliverables take the spot that the standard ones decided).
-pub fn solve_parity(print: f64, hold_print: bool, slices: &[(SliceTerms, Vec<Pair>)], settings: &ParitySettings) -> ParityResult {
+pub fn solve_parity(
+    print: f64,
+    hold_print: bool,
+    slices: &[(SliceTerms, Vec<Pair>)],
+    settings: &ParitySettings,
+) -> ParityResult {
     let estimates = |spot: f64| -> Vec<Option<ForwardEstimate>> {
         slices.iter().map(|(terms, pairs)| estimate_forward(terms, spot, pairs, settings)).collect()
     };
@@ -117,7 +122,9 @@ fn settle_borrow(
         let parity = estimate.map(|e| {
             let own = terms.borrow(spot, e.forward, settings.borrow_max);
             let borrow = match longer {
-                Some(next) if terms.exercise_style == ExerciseStyle::American => draw_to_longer(terms, spot, &e, own, next),
+                Some(next) if terms.exercise_style == ExerciseStyle::American => {
+                    draw_to_longer(terms, spot, &e, own, next)
+                }
                 _ => own,
             };
             let american = terms.exercise_style == ExerciseStyle::American;
@@ -187,7 +194,13 @@ mod tests {
         let pairs = (80..=120)
             .map(|k| {
                 let gap = terms.discount_factor * (forward - k as f64);
-                Pair { strike: k as f64, call: gap.max(0.0) + 1.0, put: (-gap).max(0.0) + 1.0, call_half_spread: 0.02, put_half_spread: 0.02 }
+                Pair {
+                    strike: k as f64,
+                    call: gap.max(0.0) + 1.0,
+                    put: (-gap).max(0.0) + 1.0,
+                    call_half_spread: 0.02,
+                    put_half_spread: 0.02,
+                }
             })
             .collect();
         (terms, pairs)
@@ -200,14 +213,19 @@ mod tests {
         assert_eq!((kept.spot, kept.replaced), (100.01, false));
         let late = solve_parity(100.6, false, &slices, &ParitySettings::default());
         assert!(late.replaced && (late.spot - 100.0).abs() < 0.15, "{}", late.spot);
-        assert!(late.slices.iter().all(|s| (s.borrow - 0.01).abs() < 0.08), "{:?}", late.slices.iter().map(|s| s.borrow).collect::<Vec<_>>());
+        assert!(
+            late.slices.iter().all(|s| (s.borrow - 0.01).abs() < 0.08),
+            "{:?}",
+            late.slices.iter().map(|s| s.borrow).collect::<Vec<_>>()
+        );
         let held = solve_parity(100.6, true, &slices, &ParitySettings::default());
         assert_eq!((held.spot, held.replaced), (100.6, false));
     }
 
     #[test]
     fn a_slice_without_pairs_takes_its_neighbours_borrow() {
-        let mut slices: Vec<_> = [0.1, 0.3, 0.5].iter().zip([0.01, 0.0, 0.03]).map(|(&t, b)| slice(100.0, b, t)).collect();
+        let mut slices: Vec<_> =
+            [0.1, 0.3, 0.5].iter().zip([0.01, 0.0, 0.03]).map(|(&t, b)| slice(100.0, b, t)).collect();
         slices[1].1.clear();
         let result = solve_parity(100.0, false, &slices, &ParitySettings::default());
         assert!((result.slices[1].borrow - 0.02).abs() < 1e-6);

@@ -44,8 +44,7 @@ pub(crate) fn project(
         let relaxation = if sweeps <= PLAIN_SWEEPS { 1.0 } else { RELAXATION };
         for &r in &current {
             let (Some(row), Some(multiplier)) = (rows.get(r), multipliers.get_mut(r)) else { continue };
-            let curvature: f64 =
-                row.terms().map(|(n, c)| c * c * inverse_weights.get(n).copied().unwrap_or(0.0)).sum();
+            let curvature: f64 = row.terms().map(|(n, c)| c * c * inverse_weights.get(n).copied().unwrap_or(0.0)).sum();
             let step = (relaxation * row.excess(x) / curvature).max(-*multiplier);
             if !step.is_finite() || step == 0.0 {
                 continue;

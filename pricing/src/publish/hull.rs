@@ -100,7 +100,8 @@ impl Arithmetic {
     fn narrow_terms(left: &Point, point: &Point, right: &Point) -> (i128, i128) {
         let (la, pa, ra) = (i128::from(left.a), i128::from(point.a), i128::from(right.a));
         let q = right.m * la - left.m * ra;
-        let rhs = i128::from(left.p) * (right.m * pa - point.m * ra) + i128::from(right.p) * (point.m * la - left.m * pa);
+        let rhs =
+            i128::from(left.p) * (right.m * pa - point.m * ra) + i128::from(right.p) * (point.m * la - left.m * pa);
         (q, rhs)
     }
 

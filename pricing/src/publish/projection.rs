@@ -119,13 +119,8 @@ const WEIGHT_RATIO_MAX: f64 = 1e6;
 fn is_well_formed(slice: &PremiumSlice) -> bool {
     let n = slice.strikes.len();
     let lengths = [slice.call.len(), slice.put.len(), slice.call_weight.len(), slice.put_weight.len()];
-    let numbers = [
-        slice.spot,
-        slice.parity_upper,
-        slice.parity_lower,
-        slice.discount_factor_min,
-        slice.discount_factor_max,
-    ];
+    let numbers =
+        [slice.spot, slice.parity_upper, slice.parity_lower, slice.discount_factor_min, slice.discount_factor_max];
     lengths.iter().all(|&l| l == n)
         && numbers.iter().all(|x| x.is_finite() && x.abs() <= 1e12)
         && slice.strikes.iter().all(|&k| k > 0.0 && k <= 1e12)

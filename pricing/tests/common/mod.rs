@@ -46,7 +46,12 @@ pub struct Plan {
 pub fn series(plan: &Plan, listed: &Listed) -> Series {
     let expiration = Date(20_000 + listed.days as i32);
     Series {
-        osi_symbol: format!("TST   {:06}{}{:08}", listed.days, listed.option_type.as_str(), (listed.strike * 1000.0).round() as i64),
+        osi_symbol: format!(
+            "TST   {:06}{}{:08}",
+            listed.days,
+            listed.option_type.as_str(),
+            (listed.strike * 1000.0).round() as i64
+        ),
         root: "TST".to_owned(),
         expiration,
         settlement_time: Instant(SNAPSHOT.0 + listed.days * DAY_NS),
@@ -57,7 +62,13 @@ pub fn series(plan: &Plan, listed: &Listed) -> Series {
         settlement: Settlement::Pm,
         multiplier: 100,
         currency: "USD".to_owned(),
-        deliverable: Deliverable { text: "100 TST".to_owned(), shares: 100.0, cash: 0.0, standard: true, priceable: true },
+        deliverable: Deliverable {
+            text: "100 TST".to_owned(),
+            shares: 100.0,
+            cash: 0.0,
+            standard: true,
+            priceable: true,
+        },
         calendar: true,
     }
 }
@@ -104,7 +115,11 @@ pub fn day(plan: &Plan, mut listed: Vec<Listed>, tick: f64, seed: u64) -> (Under
         dividends: plan
             .dividends
             .iter()
-            .map(|&(days, amount)| CashDividend { time: Instant(SNAPSHOT.0 + days * DAY_NS - DAY_NS / 4), amount, declared: true })
+            .map(|&(days, amount)| CashDividend {
+                time: Instant(SNAPSHOT.0 + days * DAY_NS - DAY_NS / 4),
+                amount,
+                declared: true,
+            })
             .collect(),
         curve: Arc::new(DiscountCurve::flat(plan.rate).unwrap()),
         series: listed.iter().map(|l| series(plan, l)).collect(),

@@ -46,8 +46,9 @@ pub(super) struct Rules {
     pub root_share: Vec<f64>,
     pub equation: AngleRule,
     pub price: AngleRule,
-    /// Row `i * order.equation + j` gives the squared boundary at remaining time `tau_i cos^2 theta_j`.
-    pub equation_matrix: Vec<f64>,
+    /// Column `k`, entry `i * order.equation + j`: the share of unknown `k` in the squared boundary at remaining time
+    /// `tau_i cos^2 theta_j`.
+    pub equation_columns: Vec<f64>,
     /// Row `j` gives it at `T cos^2 theta_j` of the price rule.
     pub price_matrix: Vec<f64>,
 }
@@ -58,17 +59,19 @@ impl Rules {
         let equation = AngleRule::new(order.equation);
         let price = AngleRule::new(order.price);
         let root_share: Vec<f64> = nodes.iter().take(order.boundary).map(|x| 0.5 * (1.0 + x)).collect();
-        let mut equation_matrix = Vec::with_capacity(order.boundary * order.equation * order.boundary);
+        let mut equation_matrix: Vec<f64> = Vec::with_capacity(order.boundary * order.equation * order.boundary);
         for share in &root_share {
             for cosine in &equation.cosine {
                 equation_matrix.extend(lagrange_row(&nodes, 2.0 * share * cosine - 1.0).take(order.boundary));
             }
         }
+        let equation_columns =
+            (0..order.boundary).flat_map(|k| equation_matrix.iter().skip(k).step_by(order.boundary).copied()).collect();
         let mut price_matrix = Vec::with_capacity(order.price * order.boundary);
         for cosine in &price.cosine {
             price_matrix.extend(lagrange_row(&nodes, 2.0 * cosine - 1.0).take(order.boundary));
         }
-        Self { order, root_share, equation, price, equation_matrix, price_matrix }
+        Self { order, root_share, equation, price, equation_columns, price_matrix }
     }
 
     /// The rules of the close.

@@ -1,15 +1,14 @@
 //! The exercise boundary at one volatility: seed, then fixed-point iteration.
 
-use super::rules::Rules;
 use super::terms::Terms;
-use crate::math::{INV_SQRT_2PI, exp, ln, normal_cdf_quick};
+use crate::math::{INV_SQRT_2PI, exp, ln, normal_cdf_each, normal_cdf_quick};
 
 /// How an iteration ended.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Ending {
     /// Steps taken.
     pub iterations: u32,
-    /// Largest last move of `ln B`, in units of `sigma sqrt(tau)`.
+    /// About what the last step moved prices by, as a share of the strike.
     pub residual: f64,
 }
 
@@ -20,7 +19,7 @@ pub(super) struct Solved {
     pub ending: Ending,
 }
 
-const ITERATIONS_MAX: u32 = 40;
+const ITERATIONS_MAX: u32 = 100;
 
 /// Solves the boundary of a put with strike 1; `None` where the iteration did not settle.
 ///
@@ -38,6 +37,7 @@ pub(super) fn solve(terms: &Terms, sigma: f64, tolerance: f64) -> Option<Solved>
     let mut lower = vec![0.0; n * l];
     let mut upper = vec![0.0; n * l];
     let deepest = deepest(terms, sigma);
+    let root_time = terms.time.sqrt();
     let drift = (terms.rate - terms.dividend_yield) / sigma;
     let mut ending = Ending { iterations: 0, residual: f64::INFINITY };
     while ending.iterations < ITERATIONS_MAX {
@@ -46,7 +46,7 @@ pub(super) fn solve(terms: &Terms, sigma: f64, tolerance: f64) -> Option<Solved>
         let first = ending.iterations == 1;
         let mut residual = 0.0_f64;
         for i in 0..n {
-            let root_tau = rules.root_share[i] * terms.time.sqrt();
+            let root_tau = rules.root_share[i] * root_time;
             let tau = root_tau * root_tau;
             let row = i * l..(i + 1) * l;
             let stdev = sigma * root_tau;
@@ -67,15 +67,15 @@ pub(super) fn solve(terms: &Terms, sigma: f64, tolerance: f64) -> Option<Solved>
             if !change.is_finite() {
                 return None;
             }
-            let next = (depth[i] - change).clamp(0.0, deepest);
-            residual = residual.max((next - depth[i]).abs() / stdev);
+            let next = (depth[i] - change).clamp(0.5 * depth[i], deepest);
+            residual = residual.max((next - depth[i]).abs() * price_weight(terms, depth[i]));
             depth[i] = next;
         }
         for (h, w) in squared.iter_mut().zip(&depth) {
             *h = w * w;
         }
-        ending.residual = residual;
-        if residual <= tolerance {
+        ending.residual = residual / (sigma * root_time);
+        if ending.residual <= tolerance {
             return Some(Solved { depth, ending });
         }
     }
@@ -93,27 +93,35 @@ fn arguments(
     upper: &mut [f64],
 ) {
     let rules = terms.rules;
-    let n = rules.order.boundary;
-    let l = rules.order.equation;
+    let points = rules.order.equation;
+    // Column by column: the sum runs over the boundary's nodes in one order at every point.
+    lower.fill(0.0);
+    for (column, h) in rules.equation_columns.chunks_exact(lower.len()).zip(squared) {
+        for (sum, m) in lower.iter_mut().zip(column) {
+            *sum += m * h;
+        }
+    }
     let inverse = 1.0 / sigma;
-    for i in 0..n {
-        for j in 0..l {
-            let p = i * l + j;
-            let h = dot(&rules.equation_matrix[p * n..(p + 1) * n], squared);
-            let root = terms.root_elapsed[p];
-            let base = (h.max(0.0).sqrt() - depth[i]) * inverse / root + drift * root;
-            lower[p] = base - 0.5 * sigma * root;
-            upper[p] = base + 0.5 * sigma * root;
+    let half = 0.5 * sigma;
+    let rows = lower.chunks_exact_mut(points).zip(upper.chunks_exact_mut(points));
+    for ((lower, upper), (roots, w)) in rows.zip(terms.root_elapsed.chunks_exact(points).zip(depth)) {
+        for ((lower, upper), root) in lower.iter_mut().zip(upper).zip(roots) {
+            let base = (lower.max(0.0).sqrt() - w) * inverse / root + drift * root;
+            *lower = base - half * root;
+            *upper = base + half * root;
         }
     }
-    for x in lower.iter_mut() {
-        *x = normal_cdf_quick(*x);
-    }
+    normal_cdf_each(lower);
     if terms.dividend_yield != 0.0 {
-        for x in upper.iter_mut() {
-            *x = normal_cdf_quick(*x);
-        }
+        normal_cdf_each(upper);
     }
+}
+
+/// What a move of `ln B` by `sigma sqrt(T)` is worth, about: the premium's integrand at the boundary is `r - q B`. At least
+/// 1e-4, so that the boundary itself is settled where hardly any price depends on it.
+fn price_weight(terms: &Terms, depth: f64) -> f64 {
+    let income = terms.rate - terms.dividend_yield * exp(terms.log_limit - depth);
+    (0.4 * income.abs() * terms.time).max(1e-4)
 }
 
 fn dot(a: &[f64], b: &[f64]) -> f64 {
@@ -154,8 +162,9 @@ fn seed(terms: &Terms, sigma: f64) -> Vec<f64> {
         let stdev = sigma * root_tau;
         let (rate_factor, yield_factor) = (exp(-r * tau), exp(-q * tau));
         let lambda = negative_root((r - q) / half_variance - 1.0, r / half_variance / -libm::expm1(-r * tau));
-        w = w.max((0.5 * stdev).min(deepest));
-        for _ in 0..6 {
+        // Asymptotics near expiry: a few deviations, slowly fewer as time goes on.
+        w = if w == 0.0 { (3.0 * stdev).min(deepest) } else { w.max((0.5 * stdev).min(deepest)) };
+        for _ in 0..12 {
             let b = exp(terms.log_limit - w);
             let d1 = ((terms.log_limit - w) + (r - q) * tau) / stdev + 0.5 * stdev;
             let upper = normal_cdf_quick(-d1);
@@ -164,7 +173,7 @@ fn seed(terms: &Terms, sigma: f64) -> Vec<f64> {
             let f = b * (1.0 - yield_factor * upper) + lambda * (1.0 - b - put);
             let slope = (1.0 - yield_factor * upper) * (1.0 - lambda) + yield_factor * density(d1) / stdev;
             let step = f / (slope * b);
-            let next = (w + step.clamp(-0.5, 0.5)).clamp(1e-12, deepest.max(1e-12));
+            let next = (w + step).clamp(0.3 * w, 3.0 * w).min(deepest);
             let moved = (next - w).abs();
             w = next;
             if moved < 1e-3 * stdev {
@@ -179,8 +188,13 @@ fn seed(terms: &Terms, sigma: f64) -> Vec<f64> {
     depth
 }
 
-/// The squared boundary at the price's points, as depths.
-pub(super) fn depth_at_price_points(rules: &Rules, solved: &Solved) -> Vec<f64> {
-    let squared: Vec<f64> = solved.depth.iter().map(|w| w * w).collect();
-    rules.price_matrix.chunks(rules.order.boundary).map(|row| dot(row, &squared).max(0.0).sqrt()).collect()
+/// `ln(limit/B)` at the remaining times of the price's points, then at the whole time.
+pub(super) fn depth_at_price_points(terms: &Terms, sigma: f64, tolerance: f64) -> Option<Vec<f64>> {
+    let Solved { depth, .. } = solve(terms, sigma, tolerance)?;
+    let rules = terms.rules;
+    let squared: Vec<f64> = depth.iter().map(|w| w * w).collect();
+    let rows = rules.price_matrix.chunks_exact(rules.order.boundary);
+    let mut points: Vec<f64> = rows.map(|row| dot(row, &squared).max(0.0).sqrt()).collect();
+    points.extend(depth.first());
+    points.iter().all(|w| w.is_finite()).then_some(points)
 }

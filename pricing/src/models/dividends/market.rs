@@ -98,9 +98,9 @@ impl Market {
 
     fn plan(&self, octave: i32) -> Arc<Plan> {
         let mut plans = self.plans.borrow_mut();
-        Arc::clone(plans.entry(octave).or_insert_with(|| {
-            Arc::new(Plan::new(&self.schedule, octave::lower_end(octave + 1)))
-        }))
+        Arc::clone(
+            plans.entry(octave).or_insert_with(|| Arc::new(Plan::new(&self.schedule, octave::lower_end(octave + 1)))),
+        )
     }
 
     fn outcome(&self, option_type: OptionType, strike: f64, octave: i32) -> Option<Outcome> {
@@ -111,9 +111,7 @@ impl Market {
         let sigmas = octave::nodes(octave);
         let outcome = match self.method(option_type) {
             PricingMethod::SingleDividend => single_dividend::at_volatilities(&self.schedule, strike, &sigmas),
-            PricingMethod::CashDividends => {
-                sweep(&self.schedule, &self.plan(octave), option_type, strike, &sigmas)
-            }
+            PricingMethod::CashDividends => sweep(&self.schedule, &self.plan(octave), option_type, strike, &sigmas),
             _ => from_fallback(&self.schedule, option_type, strike, &sigmas),
         }?;
         self.outcomes.borrow_mut().insert(key, outcome);
@@ -242,7 +240,15 @@ impl Market {
         (valuation.price.is_finite() && valuation.vega.is_finite()).then_some(valuation)
     }
 
-    fn combine(&self, option_type: OptionType, strike: f64, european: f64, vega: f64, premium: f64, slope: f64) -> Valuation {
+    fn combine(
+        &self,
+        option_type: OptionType,
+        strike: f64,
+        european: f64,
+        vega: f64,
+        premium: f64,
+        slope: f64,
+    ) -> Valuation {
         let exercise = self.exercise(option_type, strike);
         let (value, vega) = if premium > 0.0 { (european + premium, vega + slope) } else { (european, vega) };
         if value <= exercise {

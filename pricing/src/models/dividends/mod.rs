@@ -107,8 +107,7 @@ impl CashDividendModel {
         if exercise > 0.0 && at.price <= exercise {
             return Some(Greeks { delta: at.delta, ..Greeks::default() });
         }
-        let yearly =
-            rate * at.price - (rate - borrow) * spot * at.delta - 0.5 * sigma * sigma * spot * spot * at.gamma;
+        let yearly = rate * at.price - (rate - borrow) * spot * at.delta - 0.5 * sigma * sigma * spot * spot * at.gamma;
         let up = self.shifted(market).american(option_type, strike, sigma)?;
         let greeks = Greeks {
             delta: at.delta,

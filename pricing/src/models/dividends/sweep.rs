@@ -196,8 +196,7 @@ fn add_kink(claim: &Claim<'_>, grid: &mut Grid, place: f64, slope_jump: f64, ame
         }
         let below = position.floor();
         let theta = position - below;
-        let (lower, upper) =
-            kink::correction(theta, grid.spacing[l].abs(), slope_jump, -claim.sign * slope_jump);
+        let (lower, upper) = kink::correction(theta, grid.spacing[l].abs(), slope_jump, -claim.sign * slope_jump);
         if let Some([a, b]) = values.get_mut(below as usize..below as usize + 2) {
             a[l] += lower;
             b[l] += upper;
@@ -305,8 +304,7 @@ impl Frame {
         let x = position - base as f64;
         let (p, q, o) = (x + 1.0, x - 1.0, x - 2.0);
         let (w0, w1, w2, w3) = (-x * q * o / 6.0, p * q * o / 2.0, -p * x * o / 2.0, p * x * q / 6.0);
-        let cubic =
-            |v: &[Lane]| v[base - 1][l] * w0 + v[base][l] * w1 + v[base + 1][l] * w2 + v[base + 2][l] * w3;
+        let cubic = |v: &[Lane]| v[base - 1][l] * w0 + v[base][l] * w1 + v[base + 1][l] * w2 + v[base + 2][l] * w3;
         (cubic(&grid.american), cubic(&grid.european))
     }
 }

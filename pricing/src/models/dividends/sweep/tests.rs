@@ -66,11 +66,18 @@ fn zz_american_with_dividends_matches_the_fine_fallback() {
                 for l in [0, 3, 7] {
                     let truth = fallback::solve(&schedule, option_type, strike, sigmas[l], 1200, 900).unwrap();
                     let vega = black::vega(100.0, strike, t, sigmas[l], 1.0);
-                    println!("{t} {b} {option_type:?} {strike} {:.3}: am {:.6} {:.1e} eu {:.6} {:.1e} vega {vega:.2}", sigmas[l], truth.american, outcome.american[l]-truth.american, truth.european, outcome.european[l]-truth.european);
-                    worst = worst.max((outcome.american[l]-truth.american).abs());
-                    worst_e = worst_e.max((outcome.european[l]-truth.european).abs());
-                    worst_d = worst_d.max((outcome.delta[l]-truth.delta).abs());
-                    worst_g = worst_g.max((outcome.gamma[l]-truth.gamma).abs());
+                    println!(
+                        "{t} {b} {option_type:?} {strike} {:.3}: am {:.6} {:.1e} eu {:.6} {:.1e} vega {vega:.2}",
+                        sigmas[l],
+                        truth.american,
+                        outcome.american[l] - truth.american,
+                        truth.european,
+                        outcome.european[l] - truth.european
+                    );
+                    worst = worst.max((outcome.american[l] - truth.american).abs());
+                    worst_e = worst_e.max((outcome.european[l] - truth.european).abs());
+                    worst_d = worst_d.max((outcome.delta[l] - truth.delta).abs());
+                    worst_g = worst_g.max((outcome.gamma[l] - truth.gamma).abs());
                 }
             }
         }
