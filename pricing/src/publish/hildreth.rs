@@ -16,8 +16,8 @@ pub(crate) struct Solution {
     pub(crate) multipliers: Vec<f64>,
 }
 
-/// Visits per row after which wide violations are left to a method that suits them.
-const VISITS_PER_ROW: usize = 12;
+/// Visits per row after which what is left is wide, and left to a method that suits it.
+const VISITS_PER_ROW: usize = 1;
 /// Plain steps settle isolated violations at once; wide ones profit from over-relaxation.
 const PLAIN_SWEEPS: u32 = 24;
 const RELAXATION: f64 = 1.85;

@@ -225,10 +225,16 @@ pub(crate) fn american_rows(slices: &[PremiumSlice]) -> Vec<Row> {
             list.push(side);
         }
     }
+    // A later strike-zero node bounds earlier slices like any later point.
+    let [mut calls, puts] = sides;
+    let mut zero = f64::INFINITY;
+    for side in calls.iter_mut().rev().filter(|s| s.calendar) {
+        zero = zero.min(side.zero);
+        side.zero = zero;
+    }
     let mut rows = Vec::new();
-    let [calls, puts] = &sides;
     for (t, slice) in slices.iter().enumerate() {
-        for (list, call) in [(calls, true), (puts, false)] {
+        for (list, call) in [(&calls, true), (&puts, false)] {
             let Some((side, later)) = list.get(t..).and_then(<[Side]>::split_first) else { continue };
             bound_rows(slice, side, call, &mut rows);
             side.own_rows(&mut rows);
