@@ -16,6 +16,8 @@ pub(crate) struct Solution {
     pub(crate) multipliers: Vec<f64>,
 }
 
+/// Visits per row after which what is left is wide, and left to a method that suits it.
+const VISITS_PER_ROW: usize = 1;
 /// Plain steps settle isolated violations at once; wide ones profit from over-relaxation.
 const PLAIN_SWEEPS: u32 = 24;
 const RELAXATION: f64 = 1.85;
@@ -39,8 +41,10 @@ pub(crate) fn project(
     let mut queued = vec![false; rows.len()];
     let mut next = Vec::new();
     let mut sweeps = 0;
-    while !current.is_empty() && sweeps < sweeps_max {
+    let mut visits_left = VISITS_PER_ROW * rows.len();
+    while !current.is_empty() && sweeps < sweeps_max && visits_left > 0 {
         sweeps += 1;
+        visits_left = visits_left.saturating_sub(current.len());
         let relaxation = if sweeps <= PLAIN_SWEEPS { 1.0 } else { RELAXATION };
         for &r in &current {
             let (Some(row), Some(multiplier)) = (rows.get(r), multipliers.get_mut(r)) else { continue };
@@ -85,7 +89,7 @@ fn excess(rows: &[Row], r: usize, x: &[f64]) -> f64 {
     rows.get(r).map_or(0.0, |row| row.excess(x))
 }
 
-fn largest_excess(rows: &[Row], x: &[f64]) -> f64 {
+pub(crate) fn largest_excess(rows: &[Row], x: &[f64]) -> f64 {
     rows.iter().map(|row| row.excess(x)).fold(0.0, f64::max)
 }
 

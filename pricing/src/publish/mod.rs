@@ -10,6 +10,7 @@ mod fixpoint;
 mod hildreth;
 mod hull;
 pub mod integers;
+mod interior;
 mod overrides;
 pub mod projection;
 mod rows;

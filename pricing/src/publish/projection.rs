@@ -1,7 +1,8 @@
 //! The American projection: the nearest premiums that satisfy every model-free condition, in real numbers.
 
-use super::hildreth::project;
-use super::rows::american_rows;
+use super::hildreth::{largest_excess, project};
+use super::interior::nearest;
+use super::rows::{Row, american_rows};
 use crate::settings::PublishSettings;
 use crate::vocabulary::Reasons;
 
@@ -78,8 +79,12 @@ pub fn project_american(slices: &mut [PremiumSlice], settings: &PublishSettings)
     let mut x = start.clone();
     let rows = american_rows(slices);
     let inverse_weights = inverse_weights(slices);
-    let solution =
-        project(&rows, &inverse_weights, &mut x, settings.projection_tolerance, settings.projection_sweeps_max);
+    let tolerance = settings.projection_tolerance;
+    let mut solution = project(&rows, &inverse_weights, &mut x, tolerance, settings.projection_sweeps_max);
+    if solution.residual > tolerance {
+        refine(slices, &rows, &inverse_weights, &start, &mut x, &mut solution.multipliers, tolerance);
+        solution.residual = largest_excess(&rows, &x);
+    }
     report.sweeps = solution.sweeps;
     report.residual = solution.residual;
     report.converged = solution.residual <= settings.projection_tolerance;
@@ -109,12 +114,85 @@ pub fn project_american(slices: &mut [PremiumSlice], settings: &PublishSettings)
     report
 }
 
+/// Solves slice by slice, last first, what row-wise descent left: each against later premiums as they stand, and
+/// aimed at what earlier slices' multipliers ask of it, which is one round of block descent on the dual.
+fn refine(
+    slices: &[PremiumSlice],
+    rows: &[Row],
+    inverse_weights: &[f64],
+    start: &[f64],
+    x: &mut [f64],
+    multipliers: &mut [f64],
+    tolerance: f64,
+) {
+    let mut blocks = Vec::with_capacity(slices.len());
+    let (mut node, mut row) = (0, 0);
+    for slice in slices {
+        let count = slice.call.iter().chain(&slice.put).flatten().count();
+        let rows_here = rows.get(row..).unwrap_or(&[]).iter().take_while(|r| r.nodes[0] < node + count).count();
+        blocks.push((node..node + count, row..row + rows_here));
+        node += count;
+        row += rows_here;
+    }
+    let mut target = start.to_vec();
+    for (r, &multiplier) in rows.iter().zip(multipliers.iter()).filter(|&(_, &m)| m > 0.0) {
+        let owner_end = blocks.iter().map(|(nodes, _)| nodes.end).find(|&end| r.nodes[0] < end).unwrap_or(0);
+        for (n, c) in r.terms().filter(|&(n, _)| n >= owner_end) {
+            if let (Some(t), Some(v)) = (target.get_mut(n), inverse_weights.get(n)) {
+                *t -= v * c * multiplier;
+            }
+        }
+    }
+    for (slice, (nodes, row_range)) in slices.iter().zip(&blocks).rev() {
+        let Some(own) = rows.get(row_range.clone()) else { continue };
+        if largest_excess(own, x) <= tolerance {
+            continue;
+        }
+        let order = interleaved(slice);
+        let local: Vec<Row> = own.iter().map(|r| r.localised(nodes, &order, x)).collect();
+        let gather = |values: &[f64]| {
+            let mut out = vec![0.0; order.len()];
+            for (place, value) in order.iter().zip(values.get(nodes.clone()).unwrap_or(&[])) {
+                if let Some(slot) = out.get_mut(*place) {
+                    *slot = *value;
+                }
+            }
+            out
+        };
+        let Some(found) = nearest(&local, &gather(inverse_weights), &gather(&target), &gather(x), tolerance) else {
+            continue;
+        };
+        for (place, slot) in order.iter().zip(x.get_mut(nodes.clone()).unwrap_or(&mut [])) {
+            *slot = found.x.get(*place).copied().unwrap_or(*slot);
+        }
+        for (slot, value) in multipliers.get_mut(row_range.clone()).unwrap_or(&mut []).iter_mut().zip(found.multipliers) {
+            *slot = value;
+        }
+    }
+}
+
+/// The place of each of a slice's premiums (calls, then puts) when both types of one strike stand together: near
+/// premiums are then near in the matrix.
+fn interleaved(slice: &PremiumSlice) -> Vec<usize> {
+    let (mut calls, mut puts, mut place) = (Vec::new(), Vec::new(), 0);
+    for (call, put) in slice.call.iter().zip(&slice.put) {
+        for (mark, list) in [(call, &mut calls), (put, &mut puts)] {
+            if mark.is_some() {
+                list.push(place);
+                place += 1;
+            }
+        }
+    }
+    calls.extend(puts);
+    calls
+}
+
 /// Moves up to this carry no reason; currency per share.
 const MOVE_WITHOUT_REASON: f64 = 1e-6;
 
 /// Weights further apart than this ratio count as this far: beyond it the lighter premium gives way entirely, and
 /// the descent only becomes slower.
-const WEIGHT_RATIO_MAX: f64 = 1e6;
+const WEIGHT_RATIO_MAX: f64 = 1e4;
 
 fn is_well_formed(slice: &PremiumSlice) -> bool {
     let n = slice.strikes.len();

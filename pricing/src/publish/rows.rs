@@ -1,5 +1,7 @@
 //! The model-free conditions on American premiums as sparse rows over all premiums of a class.
 
+use std::ops::Range;
+
 use super::projection::PremiumSlice;
 use crate::vocabulary::Reason;
 
@@ -70,7 +72,26 @@ impl Row {
 
     /// By how much the row is broken; negative where it is slack.
     pub(crate) fn excess(&self, x: &[f64]) -> f64 {
-        self.terms().map(|(node, c)| c * x.get(node).copied().unwrap_or(0.0)).sum::<f64>() - self.bound
+        self.product(x) - self.bound
+    }
+
+    /// The row times a vector.
+    pub(crate) fn product(&self, x: &[f64]) -> f64 {
+        self.terms().map(|(node, c)| c * x.get(node).copied().unwrap_or(0.0)).sum()
+    }
+
+    /// The row in one slice's own places (`order` of `nodes`), later premiums being known.
+    pub(crate) fn localised(&self, nodes: &Range<Node>, order: &[usize], x: &[f64]) -> Self {
+        let mut out = *self;
+        for (node, coefficient) in out.nodes.iter_mut().zip(&mut out.coefficients) {
+            if nodes.contains(node) {
+                *node = order.get(*node - nodes.start).copied().unwrap_or(0);
+            } else {
+                out.bound -= *coefficient * x.get(*node).copied().unwrap_or(0.0);
+                *coefficient = 0.0;
+            }
+        }
+        out
     }
 
     /// Premiums with their coefficients.
@@ -192,7 +213,8 @@ impl Side {
     }
 }
 
-/// All rows of a class. Premiums are numbered slice by slice, calls before puts, ascending strikes.
+/// All rows of a class, slice by slice: a row stands with the slice whose premium it bounds and speaks of no earlier
+/// one. Premiums are numbered slice by slice, calls before puts, ascending strikes.
 pub(crate) fn american_rows(slices: &[PremiumSlice]) -> Vec<Row> {
     let mut first = 0;
     let mut sides = [Vec::with_capacity(slices.len()), Vec::with_capacity(slices.len())];
@@ -203,10 +225,16 @@ pub(crate) fn american_rows(slices: &[PremiumSlice]) -> Vec<Row> {
             list.push(side);
         }
     }
+    // A later strike-zero node bounds earlier slices like any later point.
+    let [mut calls, puts] = sides;
+    let mut zero = f64::INFINITY;
+    for side in calls.iter_mut().rev().filter(|s| s.calendar) {
+        zero = zero.min(side.zero);
+        side.zero = zero;
+    }
     let mut rows = Vec::new();
-    let [calls, puts] = &sides;
     for (t, slice) in slices.iter().enumerate() {
-        for (list, call) in [(calls, true), (puts, false)] {
+        for (list, call) in [(&calls, true), (&puts, false)] {
             let Some((side, later)) = list.get(t..).and_then(<[Side]>::split_first) else { continue };
             bound_rows(slice, side, call, &mut rows);
             side.own_rows(&mut rows);
