@@ -59,6 +59,8 @@ struct Grid {
     log_first: Lane,
     /// Signed spacing.
     spacing: Lane,
+    /// `e^h`.
+    ratio: Lane,
     /// `4 sinh^2(h/2)`: the second difference of the price itself.
     price_difference: Lane,
     /// Prices of the nodes when the period ends.
@@ -104,12 +106,11 @@ pub(crate) fn sweep(
         let near = [edge(&grid, &grid.american, 0, 1), edge(&grid, &grid.european, 0, 1)];
         let last = plan.intervals;
         let far = [edge(&grid, &grid.american, last, last - 1), edge(&grid, &grid.european, last, last - 1)];
-        let mut elapsed = 0.0;
+        let mut before = (1.0, 1.0);
         for step in &plan.steps {
-            let before = (exp(-schedule.borrow * elapsed), exp(-schedule.rate * elapsed));
-            elapsed += step.length;
-            let after = (exp(-schedule.borrow * elapsed), exp(-schedule.rate * elapsed));
+            let after = (step.shares_left, step.cash_left);
             advance(&claim, &mut grid, step, &near, &far, before, after, &mut scratch);
+            before = after;
         }
         later = Some((grid, plan));
     }
@@ -129,10 +130,8 @@ fn place(claim: &Claim<'_>, plan: &PeriodPlan, first: bool, last: bool) -> Grid 
         spacing[l] = -claim.sign * h;
         let mut middle = ln(plan.period.forward);
         if first {
-            middle = ln(claim.schedule.spot) + drift * plan.period.length();
-            for step in &plan.steps {
-                middle -= ln(growth(step, price_difference[l]));
-            }
+            let grown = plan.steps.iter().fold(1.0, |product, step| product * growth(step, price_difference[l]));
+            middle = ln(claim.schedule.spot) + drift * plan.period.length() - ln(grown);
         }
         if last && !first {
             // A kink between nodes, once its correction is in, would be lifted back by the exercise value.
@@ -154,6 +153,7 @@ fn place(claim: &Claim<'_>, plan: &PeriodPlan, first: bool, last: bool) -> Grid 
     Grid {
         log_first,
         spacing,
+        ratio,
         price_difference,
         prices,
         moved: [1.0; LANES],
@@ -333,7 +333,7 @@ fn advance(
     after: (f64, f64),
     scratch: &mut Vec<Lane>,
 ) {
-    let Grid { spacing, price_difference, prices, moved, american, european, .. } = grid;
+    let Grid { ratio, price_difference, prices, moved, american, european, .. } = grid;
     let discount = after.1 / before.1;
     let drift = (after.1 / before.1) / (after.0 / before.0);
     let old = *moved;
@@ -351,7 +351,7 @@ fn advance(
             start[l] = line.max(if obstacle { claim.exercise(s) } else { 0.0 });
             let shares = far.slope[l] * last[l] * old[l] * before.0;
             // The elimination continued to infinity along the line.
-            end[l] = shares * (1.0 + step.c * price_difference[l]) / (1.0 + step.q * exp(spacing[l])).max(0.02)
+            end[l] = shares * (1.0 + step.c * price_difference[l]) / (1.0 + step.q * ratio[l]).max(0.02)
                 + far.level[l] * before.1 / (1.0 + step.q);
         }
         eliminate(values, step, end, scratch);
