@@ -13,7 +13,7 @@ const STEPS_MIN: usize = 6;
 const STEPS_MAX: usize = 2000;
 const INTERVALS_MAX: usize = 480;
 /// A last period shorter than this many spacings (as a deviation) takes its European values from the closed form.
-const CLOSED_FORM_SPACINGS: f64 = 5.0;
+const CLOSED_FORM_SPACINGS: f64 = 3.5;
 
 /// One Crank-Nicolson step with Crandall's weights; the coefficients hold for every lane.
 ///
