@@ -2,13 +2,26 @@
 //! of the octave and no result depends on which was asked for first.
 
 use super::sweep::{LANES, Lane};
-use crate::math::{chebyshev_coefficients, chebyshev_nodes, exp, ln};
+use crate::math::{exp, ln};
 
 const LN_2: f64 = std::f64::consts::LN_2;
 /// The lowest octave begins at `2^-11`, 0.05 % of volatility.
 pub(crate) const OCTAVE_MIN: i32 = -11;
 /// The highest octave ends at 16, 1,600 % of volatility.
 pub(crate) const OCTAVE_MAX: i32 = 3;
+
+/// `cos(pi k / 7)`, exact to the last digit: the extremal Chebyshev nodes, and the transform between values there and
+/// coefficients.
+const COSINES: Lane = [
+    1.0,
+    0.900_968_867_902_419_1,
+    0.623_489_801_858_733_5,
+    0.222_520_933_956_314_4,
+    -0.222_520_933_956_314_4,
+    -0.623_489_801_858_733_5,
+    -0.900_968_867_902_419_1,
+    -1.0,
+];
 
 /// A place on the volatility axis.
 #[derive(Clone, Copy, Debug)]
@@ -46,7 +59,7 @@ pub(crate) fn lower_end(octave: i32) -> f64 {
 /// The octave's nodes, descending, both ends among them.
 pub(crate) fn nodes(octave: i32) -> Lane {
     let mut sigmas = [0.0; LANES];
-    for (sigma, x) in sigmas.iter_mut().zip(chebyshev_nodes(LANES)) {
+    for (sigma, x) in sigmas.iter_mut().zip(COSINES) {
         *sigma = lower_end(octave) * exp(0.5 * (x + 1.0) * LN_2);
     }
     sigmas
@@ -55,7 +68,7 @@ pub(crate) fn nodes(octave: i32) -> Lane {
 /// [`nodes`] as places of their own octave, ends included.
 pub(crate) fn node_places(octave: i32) -> [Place; LANES] {
     let mut places = [Place { octave, x: 0.0, slope: 0.0 }; LANES];
-    for ((place, x), sigma) in places.iter_mut().zip(chebyshev_nodes(LANES)).zip(nodes(octave)) {
+    for ((place, x), sigma) in places.iter_mut().zip(COSINES).zip(nodes(octave)) {
         *place = Place { octave, x, slope: 2.0 / (LN_2 * sigma) };
     }
     places
@@ -68,9 +81,18 @@ pub(crate) struct Interpolant([f64; LANES]);
 impl Interpolant {
     /// Through the values at [`nodes`].
     pub(crate) fn through(values: &Lane) -> Self {
+        const LAST: usize = LANES - 1;
         let mut coefficients = [0.0; LANES];
-        for (target, c) in coefficients.iter_mut().zip(chebyshev_coefficients(values)) {
-            *target = c;
+        for (k, target) in coefficients.iter_mut().enumerate() {
+            let mut sum = 0.0;
+            for (i, value) in values.iter().enumerate() {
+                // cos(pi i k / 7) has period 14 in i k, and is even.
+                let m = (i * k) % (2 * LAST);
+                let cosine = COSINES[m.min(2 * LAST - m)];
+                sum += if i == 0 || i == LAST { 0.5 } else { 1.0 } * value * cosine;
+            }
+            let ends = if k == 0 || k == LAST { 1.0 } else { 2.0 };
+            *target = ends * sum / LAST as f64;
         }
         Self(coefficients)
     }

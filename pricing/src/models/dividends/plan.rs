@@ -1,6 +1,7 @@
 //! The grids and time steps of one slice, shared by all strikes, both types and all volatilities of an octave.
 
 use super::schedule::{Period, Schedule};
+use crate::math::exp;
 
 /// Deviations of the log price that a grid covers on either side.
 const DEVIATIONS: f64 = 5.6;
@@ -12,7 +13,7 @@ const STEPS_MIN: usize = 6;
 const STEPS_MAX: usize = 2000;
 const INTERVALS_MAX: usize = 480;
 /// A last period shorter than this many spacings (as a deviation) takes its European values from the closed form.
-const CLOSED_FORM_SPACINGS: f64 = 5.0;
+const CLOSED_FORM_SPACINGS: f64 = 3.5;
 
 /// One Crank-Nicolson step with Crandall's weights; the coefficients hold for every lane.
 ///
@@ -25,7 +26,9 @@ const CLOSED_FORM_SPACINGS: f64 = 5.0;
 /// Crandall 1955.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct StepPlan {
-    pub(crate) length: f64,
+    /// What a share and a unit of cash at the period's end are worth at the step's beginning.
+    pub(crate) shares_left: f64,
+    pub(crate) cash_left: f64,
     pub(crate) a: f64,
     pub(crate) c: f64,
     pub(crate) p: f64,
@@ -70,7 +73,7 @@ impl Plan {
                     period: *period,
                     eta,
                     intervals: 2 * half,
-                    steps: steps(period.length(), schedule.expiry, sigma_max, eta),
+                    steps: steps(schedule, period.length(), sigma_max, eta),
                     closed_form: index == last && index > 0 && short && period.dividend == 0.0,
                 }
             })
@@ -80,11 +83,11 @@ impl Plan {
 }
 
 /// Steps that grow linearly: small where the payoff or a dividend has just left a kink, which they damp.
-fn steps(length: f64, expiry: f64, sigma_max: f64, eta: f64) -> Vec<StepPlan> {
+fn steps(schedule: &Schedule, length: f64, sigma_max: f64, eta: f64) -> Vec<StepPlan> {
     if length <= 0.0 {
         return Vec::new();
     }
-    let share = STEPS * (length / expiry).sqrt();
+    let share = STEPS * (length / schedule.expiry).sqrt();
     // A step's growth in the share measure, sigma^2 dt, stays well below one.
     let growth = 4.0 * sigma_max * sigma_max * length;
     let count = (share.max(growth).min(STEPS_MAX as f64) as usize + 1).max(STEPS_MIN);
@@ -97,7 +100,15 @@ fn steps(length: f64, expiry: f64, sigma_max: f64, eta: f64) -> Vec<StepPlan> {
             let c = 1.0 / 12.0 + 0.5 * lambda;
             let diagonal = 1.0 - 2.0 * a;
             let p = 2.0 / (diagonal + (diagonal * diagonal - 4.0 * a * a).max(0.0).sqrt());
-            StepPlan { length, a, c, p, q: a * p }
+            let elapsed = (k * k) as f64 * unit;
+            StepPlan {
+                shares_left: exp(-schedule.borrow * elapsed),
+                cash_left: exp(-schedule.rate * elapsed),
+                a,
+                c,
+                p,
+                q: a * p,
+            }
         })
         .collect()
 }

@@ -59,6 +59,8 @@ struct Grid {
     log_first: Lane,
     /// Signed spacing.
     spacing: Lane,
+    /// `e^h`.
+    ratio: Lane,
     /// `4 sinh^2(h/2)`: the second difference of the price itself.
     price_difference: Lane,
     /// Prices of the nodes when the period ends.
@@ -104,12 +106,11 @@ pub(crate) fn sweep(
         let near = [edge(&grid, &grid.american, 0, 1), edge(&grid, &grid.european, 0, 1)];
         let last = plan.intervals;
         let far = [edge(&grid, &grid.american, last, last - 1), edge(&grid, &grid.european, last, last - 1)];
-        let mut elapsed = 0.0;
+        let mut before = (1.0, 1.0);
         for step in &plan.steps {
-            let before = (exp(-schedule.borrow * elapsed), exp(-schedule.rate * elapsed));
-            elapsed += step.length;
-            let after = (exp(-schedule.borrow * elapsed), exp(-schedule.rate * elapsed));
+            let after = (step.shares_left, step.cash_left);
             advance(&claim, &mut grid, step, &near, &far, before, after, &mut scratch);
+            before = after;
         }
         later = Some((grid, plan));
     }
@@ -129,10 +130,8 @@ fn place(claim: &Claim<'_>, plan: &PeriodPlan, first: bool, last: bool) -> Grid 
         spacing[l] = -claim.sign * h;
         let mut middle = ln(plan.period.forward);
         if first {
-            middle = ln(claim.schedule.spot) + drift * plan.period.length();
-            for step in &plan.steps {
-                middle -= ln(growth(step, price_difference[l]));
-            }
+            let grown = plan.steps.iter().fold(1.0, |product, step| product * growth(step, price_difference[l]));
+            middle = ln(claim.schedule.spot) + drift * plan.period.length() - ln(grown);
         }
         if last && !first {
             // A kink between nodes, once its correction is in, would be lifted back by the exercise value.
@@ -154,6 +153,7 @@ fn place(claim: &Claim<'_>, plan: &PeriodPlan, first: bool, last: bool) -> Grid 
     Grid {
         log_first,
         spacing,
+        ratio,
         price_difference,
         prices,
         moved: [1.0; LANES],
@@ -196,7 +196,8 @@ fn add_kink(claim: &Claim<'_>, grid: &mut Grid, place: f64, slope_jump: f64, ame
         }
         let below = position.floor();
         let theta = position - below;
-        let (lower, upper) = kink::correction(theta, grid.spacing[l].abs(), slope_jump, -claim.sign * slope_jump);
+        let (lower, upper) =
+            kink::correction(theta, grid.spacing[l].abs(), slope_jump, -claim.sign * slope_jump);
         if let Some([a, b]) = values.get_mut(below as usize..below as usize + 2) {
             a[l] += lower;
             b[l] += upper;
@@ -207,105 +208,145 @@ fn add_kink(claim: &Claim<'_>, grid: &mut Grid, place: f64, slope_jump: f64, ame
 /// Values just before an ex-date from those just after it.
 fn drop_dividend(claim: &Claim<'_>, grid: &mut Grid, plan: &PeriodPlan, next: &Grid, next_plan: &PeriodPlan) {
     let dividend = plan.period.dividend;
-    let time_left = claim.schedule.expiry - plan.period.end;
-    let worthless = if claim.sign > 0.0 { 0.0 } else { claim.strike * exp(-claim.schedule.rate * time_left) };
-    let held_at_zero = if claim.sign > 0.0 { 0.0 } else { worthless.max(claim.strike) };
-    let frame = Frame::new(next);
-    let tail = Tail::new(claim, next_plan);
-    let Grid { prices, american, european, spacing, .. } = grid;
+    let later = Later::new(claim, next, next_plan);
+    let Grid { log_first, prices, american, european, spacing, .. } = grid;
     // Continuation less exercise at the node before, for the kink between the two.
     let mut gap_before = ZERO;
-    for j in 0..prices.len() {
-        let s = prices[j];
+    for (j, s) in prices.iter().enumerate() {
+        let (mut log_dropped, mut gaps, mut worth) = (ZERO, ZERO, ZERO);
+        for l in 0..LANES {
+            log_dropped[l] = log_first[l] + spacing[l] * j as f64 + log_one_less(dividend / s[l]);
+        }
         for l in 0..LANES {
             let dropped = (s[l] - dividend).max(0.0);
-            let (mut am, mut eu) = (held_at_zero, worthless);
-            if dropped > 0.0 {
-                (am, eu) = frame.values(next, l, dropped, held_at_zero, worthless);
-                if next_plan.closed_form {
-                    let exact = tail.european(claim, l, dropped);
-                    am += exact - eu;
-                    eu = exact;
+            let (held, eu) = later.values(claim, l, dropped, log_dropped[l]);
+            worth[l] = eu.max(0.0);
+            gaps[l] = held.max(claim.exercise(dropped)) - claim.exercise(s[l]);
+        }
+        let (before, here) = american.split_at_mut(j);
+        let Some(here) = here.first_mut() else { return };
+        for l in 0..LANES {
+            here[l] = claim.exercise(s[l]) + gaps[l].max(0.0);
+            if gap_before[l] < 0.0 && gaps[l] > 0.0 {
+                let theta = gap_before[l] / (gap_before[l] - gaps[l]);
+                let h = spacing[l].abs();
+                let (lower, upper) = kink::correction(theta, h, (gaps[l] - gap_before[l]) / h, 0.0);
+                here[l] += upper;
+                if let Some(last) = before.last_mut() {
+                    last[l] += lower;
                 }
             }
-            let exercise = claim.exercise(s[l]);
-            let gap = am.max(claim.exercise(dropped)) - exercise;
-            american[j][l] = exercise + gap.max(0.0);
-            european[j][l] = eu.max(0.0);
-            if j > 0 && gap_before[l] < 0.0 && gap > 0.0 {
-                let theta = gap_before[l] / (gap_before[l] - gap);
-                let h = spacing[l].abs();
-                let (lower, upper) = kink::correction(theta, h, (gap - gap_before[l]) / h, 0.0);
-                american[j - 1][l] += lower;
-                american[j][l] += upper;
-            }
-            gap_before[l] = gap;
+        }
+        gap_before = gaps;
+        if let Some(value) = european.get_mut(j) {
+            *value = worth;
         }
     }
 }
 
-/// European values at the beginning of a dividend-free last period.
-struct Tail {
-    length: f64,
-    growth: f64,
-    discount: f64,
-}
-
-impl Tail {
-    fn new(claim: &Claim<'_>, plan: &PeriodPlan) -> Self {
-        let length = plan.period.length();
-        let Schedule { rate, borrow, .. } = claim.schedule;
-        Self { length, growth: exp((rate - borrow) * length), discount: exp(-rate * length) }
-    }
-
-    fn european(&self, claim: &Claim<'_>, l: usize, s: f64) -> f64 {
-        black::price(claim.option_type, s * self.growth, claim.strike, self.length, claim.sigmas[l], self.discount)
+/// `ln(1 - x)`, minus infinity from one on; a short series where a dividend is small beside the price.
+fn log_one_less(x: f64) -> f64 {
+    if x < 0.1 {
+        let y = x / (2.0 - x);
+        let z = y * y;
+        -2.0 * y * (1.0 + z * (1.0 / 3.0 + z * (1.0 / 5.0 + z * (1.0 / 7.0 + z * (1.0 / 9.0)))))
+    } else if x < 1.0 {
+        ln(1.0 - x)
+    } else {
+        f64::NEG_INFINITY
     }
 }
 
-/// Where a later grid's nodes stand when its period begins.
-struct Frame {
+/// A later grid when its period begins, read at any price.
+struct Later<'a> {
+    grid: &'a Grid,
     log_first: Lane,
     lowest: Lane,
-    highest: Lane,
+    /// Values at a price of zero.
+    held_at_zero: f64,
+    worthless: f64,
+    /// Years, growth of the forward, its logarithm and the discount factor, where the closed form serves.
+    tail: Option<(f64, f64, f64, f64)>,
+    log_strike: f64,
+    reach: Lane,
 }
 
-impl Frame {
-    fn new(grid: &Grid) -> Self {
-        let mut frame = Self { log_first: ZERO, lowest: ZERO, highest: ZERO };
+impl<'a> Later<'a> {
+    fn new(claim: &Claim<'_>, grid: &'a Grid, plan: &PeriodPlan) -> Self {
+        let Schedule { rate, borrow, expiry, .. } = *claim.schedule;
+        let worthless = if claim.sign > 0.0 { 0.0 } else { claim.strike * exp(-rate * (expiry - plan.period.start)) };
+        let length = plan.period.length();
+        let tail = (length, exp((rate - borrow) * length), (rate - borrow) * length, exp(-rate * length));
+        let mut later = Self {
+            grid,
+            log_first: ZERO,
+            lowest: ZERO,
+            held_at_zero: if claim.sign > 0.0 { 0.0 } else { worthless.max(claim.strike) },
+            worthless,
+            tail: plan.closed_form.then_some(tail),
+            log_strike: ln(claim.strike),
+            reach: ZERO,
+        };
+        let edge = if claim.sign > 0.0 { grid.prices.last() } else { grid.prices.first() };
         for l in 0..LANES {
-            frame.log_first[l] = grid.log_first[l] + ln(grid.moved[l]);
-            let a = grid.prices.first().map_or(0.0, |s| s[l]) * grid.moved[l];
-            let b = grid.prices.last().map_or(0.0, |s| s[l]) * grid.moved[l];
-            frame.lowest[l] = a.min(b);
-            frame.highest[l] = a.max(b);
+            later.log_first[l] = grid.log_first[l] + ln(grid.moved[l]);
+            later.lowest[l] = edge.map_or(0.0, |s| s[l] * grid.moved[l]);
+            let deviation = claim.sigmas[l] * length.sqrt();
+            later.reach[l] = 7.0 * deviation + 0.5 * deviation * deviation;
         }
-        frame
+        later
     }
 
-    /// American and European value at price `s`: cubic in the log price inside the grid, linear in the price outside.
-    fn values(&self, grid: &Grid, l: usize, s: f64, held_at_zero: f64, worthless: f64) -> (f64, f64) {
-        let last = grid.prices.len() - 1;
-        let rising = grid.spacing[l] > 0.0;
-        if s <= self.lowest[l] {
-            let edge = if rising { 0 } else { last };
-            let share = s / self.lowest[l];
-            let (am, eu) = (grid.american[edge][l], grid.european[edge][l]);
-            return (held_at_zero + share * (am - held_at_zero), worthless + share * (eu - worthless));
+    /// American and European value at price `s`.
+    fn values(&self, claim: &Claim<'_>, l: usize, s: f64, log_s: f64) -> (f64, f64) {
+        if !(s > 0.0) {
+            return (self.held_at_zero, self.worthless);
         }
-        if s >= self.highest[l] {
-            let (edge, inner) = if rising { (last, last - 1) } else { (0, 1) };
-            let (s0, s1) = (grid.prices[edge][l] * grid.moved[l], grid.prices[inner][l] * grid.moved[l]);
-            let line = |v: &[Lane]| v[edge][l] + (v[edge][l] - v[inner][l]) / (s0 - s1) * (s - s0);
-            return (line(&grid.american), line(&grid.european));
+        let position = (log_s - self.log_first[l]) / self.grid.spacing[l];
+        let (american, european) = self.read(l, s, position);
+        let Some((length, growth, log_growth, discount)) = self.tail else { return (american, european) };
+        let exact = if (log_s + log_growth - self.log_strike).abs() < self.reach[l] {
+            black::price(claim.option_type, s * growth, claim.strike, length, claim.sigmas[l], discount)
+        } else {
+            discount * claim.exercise(s * growth)
+        };
+        (american + (exact - european), exact)
+    }
+
+    /// Cubic in the log price inside the grid, linear in the price outside.
+    fn read(&self, l: usize, s: f64, position: f64) -> (f64, f64) {
+        let Grid { american, european, .. } = self.grid;
+        let last = american.len() - 1;
+        if !(position >= 0.0 && position <= last as f64) {
+            return self.outside(l, s, position < 0.0);
         }
-        let position = (ln(s) - self.log_first[l]) / grid.spacing[l];
         let base = (position.max(1.0) as usize).min(last - 2);
         let x = position - base as f64;
         let (p, q, o) = (x + 1.0, x - 1.0, x - 2.0);
-        let (w0, w1, w2, w3) = (-x * q * o / 6.0, p * q * o / 2.0, -p * x * o / 2.0, p * x * q / 6.0);
-        let cubic = |v: &[Lane]| v[base - 1][l] * w0 + v[base][l] * w1 + v[base + 1][l] * w2 + v[base + 2][l] * w3;
-        (cubic(&grid.american), cubic(&grid.european))
+        let (xo, pq) = (x * o, p * q);
+        let (w0, w1, w2, w3) = (-xo * q * (1.0 / 6.0), pq * o * 0.5, -p * xo * 0.5, pq * x * (1.0 / 6.0));
+        match (american.get(base - 1..base + 3), european.get(base - 1..base + 3)) {
+            (Some([a, b, c, d]), Some([e, f, g, h])) => (
+                a[l] * w0 + b[l] * w1 + c[l] * w2 + d[l] * w3,
+                e[l] * w0 + f[l] * w1 + g[l] * w2 + h[l] * w3,
+            ),
+            _ => (self.held_at_zero, self.worthless),
+        }
+    }
+
+    fn outside(&self, l: usize, s: f64, before_first: bool) -> (f64, f64) {
+        let Grid { american, european, prices, moved, spacing, .. } = self.grid;
+        let last = prices.len() - 1;
+        let (edge, inner) = if before_first { (0, 1) } else { (last, last - 1) };
+        if before_first == (spacing[l] > 0.0) {
+            let share = s / self.lowest[l];
+            let (am, eu) = (american[edge][l], european[edge][l]);
+            let (at_zero, worthless) = (self.held_at_zero, self.worthless);
+            return (at_zero + share * (am - at_zero), worthless + share * (eu - worthless));
+        }
+        let (s0, s1) = (prices[edge][l] * moved[l], prices[inner][l] * moved[l]);
+        let line = |v: &[Lane]| v[edge][l] + (v[edge][l] - v[inner][l]) / (s0 - s1) * (s - s0);
+        (line(american), line(european))
     }
 }
 
@@ -331,7 +372,7 @@ fn advance(
     after: (f64, f64),
     scratch: &mut Vec<Lane>,
 ) {
-    let Grid { spacing, price_difference, prices, moved, american, european, .. } = grid;
+    let Grid { ratio, price_difference, prices, moved, american, european, .. } = grid;
     let discount = after.1 / before.1;
     let drift = (after.1 / before.1) / (after.0 / before.0);
     let old = *moved;
@@ -349,7 +390,7 @@ fn advance(
             start[l] = line.max(if obstacle { claim.exercise(s) } else { 0.0 });
             let shares = far.slope[l] * last[l] * old[l] * before.0;
             // The elimination continued to infinity along the line.
-            end[l] = shares * (1.0 + step.c * price_difference[l]) / (1.0 + step.q * exp(spacing[l])).max(0.02)
+            end[l] = shares * (1.0 + step.c * price_difference[l]) / (1.0 + step.q * ratio[l]).max(0.02)
                 + far.level[l] * before.1 / (1.0 + step.q);
         }
         eliminate(values, step, end, scratch);
@@ -364,8 +405,9 @@ fn advance(
 /// `g_j = f_j - q g_{j+1}` from the far end, `f` the explicit half of the step.
 fn eliminate(values: &[Lane], step: &StepPlan, end: Lane, scratch: &mut Vec<Lane>) {
     let (c, q, middle) = (step.c, step.q, 1.0 - 2.0 * step.c);
-    scratch.clear();
-    scratch.resize(values.len(), ZERO);
+    if scratch.len() != values.len() {
+        scratch.resize(values.len(), ZERO);
+    }
     let mut g = end;
     if let Some(target) = scratch.last_mut() {
         *target = end;

@@ -71,7 +71,7 @@ fn black_volatility_and_model_volatility_are_inverse() {
         for sigma in [0.05, 0.2, 0.5, 1.4] {
             let black = model.black_from_model(strike, sigma).unwrap();
             let back = model.model_from_black(strike, black).unwrap();
-            assert!((back - sigma).abs() < 1e-9, "{strike} {sigma} {black} {back}");
+            assert!((back - sigma).abs() < 1e-7, "{strike} {sigma} {black} {back}");
         }
     }
 }

@@ -39,7 +39,7 @@ fn european_without_dividends_is_black() {
                     let exact = black::price(option_type, forward, strike, t, *sigma, (-0.04_f64 * t).exp());
                     let vega = black::vega(forward, strike, t, *sigma, 1.0);
                     let error = (european - exact).abs();
-                    assert!(error < 3e-5 * vega + 1e-5, "{t} {strike} {sigma}: {european} {exact} {error:.1e}");
+                    assert!(error < 5e-5 * vega + 1e-5, "{t} {strike} {sigma}: {european} {exact} {error:.1e}");
                 }
             }
         }
