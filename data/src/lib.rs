@@ -10,3 +10,4 @@ pub mod reference;
 pub mod report;
 pub mod settings;
 pub mod time;
+pub mod verify;

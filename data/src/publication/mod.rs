@@ -22,6 +22,7 @@ mod state;
 mod table;
 mod totals;
 
+pub(crate) use date_text::{date_text, parse_date};
 pub use digest::FileDigest;
 pub use error::PublishError;
 pub use folder::{CURRENT, current, date_folder, run_folder};
