@@ -64,6 +64,9 @@ pub(crate) struct VerifyArguments {
     /// A published date (`out/date=2026-11-20`) or one run in it.
     #[arg(value_name = "FOLDER")]
     pub folder: PathBuf,
+    /// List every violation, not the first twenty.
+    #[arg(long)]
+    pub all: bool,
 }
 
 #[derive(Args, Debug)]
