@@ -86,6 +86,8 @@ pub struct UnderlyingDay {
     pub quotes: Vec<VenueQuote>,
     /// `series.len() + 1` offsets into `quotes`.
     pub quote_offsets: Vec<u32>,
+    /// Venue MICs by [`crate::quote::Venue`] number, for what people read.
+    pub venues: Arc<[String]>,
     /// The previous close's curves, where there is one.
     pub previous: Vec<PreviousSlice>,
 }

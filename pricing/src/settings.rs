@@ -142,7 +142,7 @@ impl Default for PublishSettings {
             projection_sweeps_max: 2000,
             projection_tolerance: 2e-7,
             move_alarm: 0.0005,
-            edit_exception_half_spreads: 0.5,
+            edit_exception_half_spreads: 1.0,
         }
     }
 }

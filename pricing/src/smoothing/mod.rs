@@ -3,6 +3,21 @@
 //! A class is what calendar conditions may tie: one underlying and one deliverable. The coordinate is European
 //! prices under the name's own model, as equivalent Black volatility on the slice's forward.
 
+mod banded;
+mod black;
+mod calendar;
+mod executable;
+mod few_quotes;
+mod frame;
+mod prior;
+mod program;
+mod robust;
+mod smile;
+mod spline;
+mod surface;
+mod tier2;
+mod wings;
+
 use crate::settings::SmoothingSettings;
 use crate::vocabulary::{MarkSource, OptionType, Reasons, SolverStatus};
 
@@ -117,6 +132,6 @@ pub struct SmoothedSlice {
 }
 
 /// Smooths all slices of one class.
-pub fn smooth_class(_slices: &[SliceInput], _settings: &SmoothingSettings) -> Vec<SmoothedSlice> {
-    Vec::new()
+pub fn smooth_class(slices: &[SliceInput], settings: &SmoothingSettings) -> Vec<SmoothedSlice> {
+    surface::smooth(slices, settings)
 }

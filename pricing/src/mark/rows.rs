@@ -1,9 +1,7 @@
-//! From one underlying's day to its rows: the only caller of every stage, in order.
+//! What a close says: the rows of `marks`, `slices` and `exceptions`.
 
-use crate::day::UnderlyingDay;
 use crate::price::Price;
 use crate::series::{Date, Series};
-use crate::settings::Settings;
 use crate::vocabulary::{
     ExerciseStyle, MarkSource, PricingMethod, QuoteFlags, QuoteStatus, Reason, Reasons, Settlement, SolverStatus,
     Stage, VolatilityStatus,
@@ -28,7 +26,7 @@ pub struct Greeks {
     pub rho: f64,
 }
 
-/// One row of `marks`, in the order of [`UnderlyingDay::series`].
+/// One row of `marks`, in the order of [`UnderlyingDay::series`](crate::day::UnderlyingDay::series).
 #[derive(Clone, Debug, PartialEq)]
 pub struct SeriesMark {
     /// Best bid after uncrossing.
@@ -271,9 +269,4 @@ pub struct UnderlyingMarks {
     pub slices: Vec<SliceMark>,
     /// What was excluded, capped, carried, replaced.
     pub exceptions: Vec<ExceptionRow>,
-}
-
-/// Marks one underlying: the whole method, from venue quotes to published integers.
-pub fn mark_underlying(_day: &UnderlyingDay, _settings: &Settings) -> UnderlyingMarks {
-    UnderlyingMarks::default()
 }

@@ -1,0 +1,1 @@
+//! The real chains, as input folders.

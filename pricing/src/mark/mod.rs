@@ -1,0 +1,192 @@
+//! From one underlying's day to its rows: the only caller of every stage, in order.
+
+mod confidence;
+mod exceptions;
+mod figures;
+mod premiums;
+mod rows;
+mod series_rows;
+mod slices;
+mod stale;
+mod terms;
+mod volatilities;
+
+use crate::day::UnderlyingDay;
+use crate::nbbo::{Nbbo, consolidate};
+use crate::price::Price;
+use crate::settings::Settings;
+use crate::smoothing::{Curve, SliceInput, SmoothedSlice, VolatilityQuote, smooth_class};
+use crate::vocabulary::{ExerciseStyle, OptionType, QuoteFlag, Reason, Reasons};
+
+use premiums::{SlicePrices, class_prices};
+pub use rows::{ExceptionRow, Greeks, SeriesMark, SliceMark, UnderlyingMarks, ViolationCounts};
+use slices::{Slice, group_classes, group_slices};
+use terms::{ClassTerms, SliceWork, class_terms};
+use volatilities::{QuoteVolatility, quote_volatility};
+
+/// One class on its way through the stages.
+struct ClassResult {
+    works: Vec<SliceWork>,
+    smoothed: Vec<SmoothedSlice>,
+    prices: Vec<SlicePrices>,
+    /// Places of each smoothing quote's series: per slice, parallel to the smoother's outcomes.
+    offered: Vec<Vec<usize>>,
+}
+
+/// Marks one underlying: the whole method, from venue quotes to published integers.
+///
+/// Trouble with a series is a reason on its row; nothing in the input ends the close of an underlying.
+pub fn mark_underlying(day: &UnderlyingDay, settings: &Settings) -> UnderlyingMarks {
+    let mut nbbos: Vec<Nbbo> = (0..day.series.len()).map(|i| consolidate(day.quotes_of(i))).collect();
+    if day.halted {
+        nbbos.iter_mut().for_each(|n| n.flags.insert(QuoteFlag::Halted));
+    }
+    let slices = group_slices(day);
+    let mut marks = UnderlyingMarks {
+        underlying: day.underlying.clone(),
+        series: day.series.iter().zip(&nbbos).map(|(s, n)| series_rows::bare(s, n)).collect(),
+        slices: slices.iter().map(|s| figures::bare(s, &nbbos)).collect(),
+        exceptions: exceptions::dropped_quotes(day, &nbbos),
+    };
+    series_rows::number_slices(&mut marks, &slices);
+    series_rows::common_reasons(&mut marks, day, &slices);
+    let Some(print) = day.price.filter(|p| *p > Price::ZERO) else {
+        return marks;
+    };
+
+    let mut spot = print;
+    let mut replaced = false;
+    for (place, class) in group_classes(&slices).iter().enumerate() {
+        let terms = class_terms(day, &slices, class, &nbbos, spot, place > 0, settings);
+        if terms.replaced {
+            (spot, replaced) = (terms.spot, true);
+            nbbos.iter_mut().for_each(|n| n.flags.insert(QuoteFlag::AfterHoursUnderlying));
+            marks.exceptions.push(exceptions::replaced_spot(day, print, spot));
+        }
+        let (volatilities, result) = close_class(day, &slices, terms, &mut nbbos, settings);
+        figures::fill_class(&mut marks, &slices, &result, &nbbos, settings);
+        series_rows::fill_class(&mut marks, day, &slices, &result, &volatilities, &nbbos, settings);
+        exceptions::class_rows(&mut marks, day, &slices, &result, settings);
+    }
+    series_rows::intrinsic(&mut marks, day, &slices, spot);
+    series_rows::finish(&mut marks, &nbbos, spot, replaced);
+    marks
+}
+
+/// Volatilities, smoothing (twice where quotes may be stale), prices and integers of one class.
+fn close_class(
+    day: &UnderlyingDay,
+    slices: &[Slice],
+    terms: ClassTerms,
+    nbbos: &mut [Nbbo],
+    settings: &Settings,
+) -> (Vec<QuoteVolatility>, ClassResult) {
+    let works = terms.works;
+    let mut volatilities = vec![QuoteVolatility::none(crate::vocabulary::VolatilityStatus::NoPrice); nbbos.len()];
+    let mut inputs = Vec::with_capacity(works.len());
+    let mut offered = Vec::with_capacity(works.len());
+    for work in &works {
+        let Some(slice) = slices.get(work.slice) else { continue };
+        let (mut quotes, mut series) = (Vec::new(), Vec::new());
+        for (place, strike) in slice.strikes.iter().enumerate() {
+            for kind in [OptionType::Call, OptionType::Put] {
+                let Some(index) = strike.series(kind) else { continue };
+                let (Some(nbbo), Some(slot)) = (nbbos.get(index), volatilities.get_mut(index)) else { continue };
+                *slot = quote_volatility(work, place, kind, nbbo, settings);
+                if let Some(seen) = slot.seen {
+                    quotes.push(seen);
+                    series.push(index);
+                }
+            }
+        }
+        inputs.push(slice_input(day, slice, work, quotes));
+        offered.push(series);
+    }
+    let mut smoothed = smooth_class(&inputs, &settings.smoothing);
+    if flag_stale(slices, &works, &offered, &mut inputs, &smoothed, nbbos, settings) {
+        smoothed = smooth_class(&inputs, &settings.smoothing);
+    }
+    let prices = class_prices(&works, slices, &smoothed, nbbos, settings);
+    (volatilities, ClassResult { works, smoothed, prices, offered })
+}
+
+fn slice_input(day: &UnderlyingDay, slice: &Slice, work: &SliceWork, quotes: Vec<VolatilityQuote>) -> SliceInput {
+    SliceInput {
+        forward: work.forward,
+        discount_factor: work.discount_factor,
+        time_to_expiry: work.time_to_expiry,
+        dividend_shift: work.dividend_shift,
+        calendar: slice.calendar,
+        american: work.exercise_style == ExerciseStyle::American,
+        strikes: work.strikes.clone(),
+        quotes,
+        previous: previous_curve(day, slice),
+    }
+}
+
+/// The previous close's curve of the same slice, as volatility over log-moneyness.
+fn previous_curve(day: &UnderlyingDay, slice: &Slice) -> Option<Curve> {
+    let previous = day.previous.iter().find(|p| {
+        p.root == slice.root
+            && p.deliverable == slice.deliverable
+            && p.expiration == slice.expiration
+            && p.settlement == slice.settlement
+    })?;
+    if !(previous.time_to_expiry > 0.0) || previous.log_moneyness.is_empty() {
+        return None;
+    }
+    let volatility: Vec<f64> = previous.total_variance.iter().map(|w| (w / previous.time_to_expiry).max(0.0).sqrt()).collect();
+    let sound = volatility.len() == previous.log_moneyness.len()
+        && volatility.iter().all(|v| v.is_finite() && *v > 0.0)
+        && previous.log_moneyness.iter().all(|k| k.is_finite())
+        && previous.log_moneyness.iter().zip(previous.log_moneyness.iter().skip(1)).all(|(a, b)| a < b);
+    sound.then(|| Curve { log_moneyness: previous.log_moneyness.clone(), volatility })
+}
+
+/// Flags stale quotes and lowers their weight; true where any was found.
+fn flag_stale(
+    slices: &[Slice],
+    works: &[SliceWork],
+    offered: &[Vec<usize>],
+    inputs: &mut [SliceInput],
+    smoothed: &[SmoothedSlice],
+    nbbos: &mut [Nbbo],
+    settings: &Settings,
+) -> bool {
+    let mut found = false;
+    for (((work, series), input), curve) in works.iter().zip(offered).zip(inputs).zip(smoothed) {
+        let Some(slice) = slices.get(work.slice) else { continue };
+        let candidates = stale::stale_candidates(slice, nbbos, &settings.nbbo);
+        if candidates.is_empty() {
+            continue;
+        }
+        for (quote, index) in input.quotes.iter_mut().zip(series) {
+            if candidates.binary_search(index).is_err() && !candidates.contains(index) {
+                continue;
+            }
+            let outside = premiums::at(&curve.volatility, quote.strike)
+                .is_some_and(|v| quote.bid.is_some_and(|b| v < b) || quote.ask.is_some_and(|a| v > a));
+            if outside && let Some(nbbo) = nbbos.get_mut(*index) {
+                nbbo.flags.insert(QuoteFlag::Stale);
+                quote.weight *= settings.nbbo.stale_weight;
+                found = true;
+            }
+        }
+    }
+    found
+}
+
+/// What every series of a slice says because its slice says so.
+fn slice_reasons(work: &SliceWork, curve: &SmoothedSlice) -> Reasons {
+    let mut reasons = curve.reasons;
+    if work.parity.estimate.is_none() {
+        reasons.insert(Reason::ForwardFromModel);
+    }
+    if work.parity.suspect && work.exercise_style == ExerciseStyle::American {
+        reasons.insert(Reason::BorrowSuspect);
+    }
+    if work.exercise_style == ExerciseStyle::European && !work.exact_parity {
+        reasons.insert(Reason::ParityRounded);
+    }
+    reasons
+}

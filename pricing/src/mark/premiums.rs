@@ -1,0 +1,260 @@
+//! From smoothed curves to published integers: price both types, project (American), round, fix exactly.
+
+use crate::mark::slices::{Slice, Strike};
+use crate::mark::terms::SliceWork;
+use crate::nbbo::Nbbo;
+use crate::price::{MICROS_PER_UNIT, Price};
+use crate::publish::integers::{IntegerSlice, publish_integers};
+use crate::publish::projection::{PremiumSlice, project_american};
+use crate::settings::Settings;
+use crate::smoothing::SmoothedSlice;
+use crate::vocabulary::{ExerciseStyle, OptionType, Reasons};
+
+/// One slice's prices by strike.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct SlicePrices {
+    /// The model's volatility at each strike.
+    pub(crate) sigma: Vec<Option<f64>>,
+    /// Whether the price is a bare mid because there is no curve.
+    pub(crate) from_mid: Vec<bool>,
+    /// Model prices before projection, `[call, put]`; every strike of a European slice has both.
+    pub(crate) model: [Vec<Option<f64>>; 2],
+    /// After projection: the unrounded marks.
+    pub(crate) unrounded: [Vec<Option<f64>>; 2],
+    /// Published millionths.
+    pub(crate) published: [Vec<Option<i64>>; 2],
+    /// Why a price was moved after smoothing.
+    pub(crate) reasons: [Vec<Reasons>; 2],
+    /// Largest move of exact publication, millionths.
+    pub(crate) largest_move: i64,
+    /// Whether the projection and the integers both ended well.
+    pub(crate) converged: bool,
+}
+
+/// The place of a type in `[call, put]`.
+pub(crate) const fn side(option_type: OptionType) -> usize {
+    match option_type {
+        OptionType::Call => 0,
+        OptionType::Put => 1,
+    }
+}
+
+/// The value at a strike's place, or nothing.
+pub(crate) fn at<T: Copy>(values: &[Option<T>], place: usize) -> Option<T> {
+    values.get(place).copied().flatten()
+}
+
+/// Prices and publishes one class.
+pub(crate) fn class_prices(
+    works: &[SliceWork],
+    slices: &[Slice],
+    smoothed: &[SmoothedSlice],
+    nbbos: &[Nbbo],
+    settings: &Settings,
+) -> Vec<SlicePrices> {
+    let strikes_of = |work: &SliceWork| slices.get(work.slice).map_or(&[][..], |s| s.strikes.as_slice());
+    let mut prices: Vec<SlicePrices> =
+        works.iter().zip(smoothed).map(|(work, curve)| model_prices(work, strikes_of(work), curve, nbbos)).collect();
+    if works.first().is_some_and(|w| w.exercise_style == ExerciseStyle::American) {
+        project(works, slices, &mut prices, nbbos, settings);
+    } else {
+        for p in &mut prices {
+            p.unrounded = p.model.clone();
+            p.converged = true;
+        }
+    }
+    integers(works, slices, &mut prices);
+    prices
+}
+
+fn model_prices(work: &SliceWork, strikes: &[Strike], curve: &SmoothedSlice, nbbos: &[Nbbo]) -> SlicePrices {
+    let n = work.strikes.len();
+    let mut out = SlicePrices {
+        sigma: vec![None; n],
+        from_mid: vec![false; n],
+        model: [vec![None; n], vec![None; n]],
+        reasons: [vec![Reasons::EMPTY; n], vec![Reasons::EMPTY; n]],
+        ..SlicePrices::default()
+    };
+    for (place, (&strike, listed)) in work.strikes.iter().zip(strikes).enumerate() {
+        let black = at(&curve.volatility, place);
+        let sigma = black.and_then(|u| work.model.model_from_black(strike, u));
+        let pair = match (work.exercise_style, sigma) {
+            (ExerciseStyle::European, _) => european_pair(work, strike, at(&curve.price, place)),
+            (ExerciseStyle::American, Some(sigma)) => {
+                [OptionType::Call, OptionType::Put].map(|kind| {
+                    listed.series(kind).and_then(|_| work.model.price(kind, strike, sigma))
+                })
+            }
+            (ExerciseStyle::American, None) => [None, None],
+        };
+        let (pair, from_mid) = if pair == [None, None] { (mid_pair(work, strike, listed, nbbos), true) } else { (pair, false) };
+        if let Some(slot) = out.sigma.get_mut(place) {
+            *slot = sigma;
+        }
+        if let Some(slot) = out.from_mid.get_mut(place) {
+            *slot = from_mid;
+        }
+        for (values, price) in out.model.iter_mut().zip(pair) {
+            if let Some(slot) = values.get_mut(place) {
+                *slot = price.filter(|p| p.is_finite() && *p >= 0.0);
+            }
+        }
+    }
+    out
+}
+
+/// Call and put from the out-of-the-money price, by parity.
+fn european_pair(work: &SliceWork, strike: f64, out_of_the_money: Option<f64>) -> [Option<f64>; 2] {
+    let forward_value = work.forward_present_value - work.discount_factor * strike;
+    match out_of_the_money {
+        Some(price) if strike < work.forward => [Some(price + forward_value), Some(price)],
+        Some(price) => [Some(price), Some(price - forward_value)],
+        None => [None, None],
+    }
+}
+
+/// Bare mids, where there is no curve at all.
+fn mid_pair(work: &SliceWork, strike: f64, listed: &Strike, nbbos: &[Nbbo]) -> [Option<f64>; 2] {
+    let mid = |kind| listed.series(kind).and_then(|i| nbbos.get(i)).and_then(Nbbo::mid).map(Price::to_f64);
+    let (call, put) = (mid(OptionType::Call), mid(OptionType::Put));
+    if work.exercise_style == ExerciseStyle::American {
+        return [call, put];
+    }
+    let forward_value = work.forward_present_value - work.discount_factor * strike;
+    let out = if strike < work.forward { put.or(call.map(|c| c - forward_value)) } else { call.or(put.map(|p| p + forward_value)) };
+    european_pair(work, strike, out.map(|p| p.max(0.0)))
+}
+
+fn project(works: &[SliceWork], slices: &[Slice], prices: &mut [SlicePrices], nbbos: &[Nbbo], settings: &Settings) {
+    let mut premiums: Vec<PremiumSlice> = works
+        .iter()
+        .zip(prices.iter())
+        .map(|(work, p)| {
+            let weight = |kind: OptionType| -> Vec<f64> {
+                work.strikes
+                    .iter()
+                    .enumerate()
+                    .map(|(place, _)| {
+                        let half = slices
+                            .get(work.slice)
+                            .and_then(|s| s.strikes.get(place))
+                            .and_then(|s| s.series(kind))
+                            .and_then(|i| nbbos.get(i))
+                            .and_then(|n| n.half_spread(settings.nbbo.half_tick));
+                        let price = p.model.get(side(kind)).and_then(|v| at(v, place)).unwrap_or(0.0);
+                        let half = half.unwrap_or(0.05 + 0.05 * price);
+                        1.0 / (half * half)
+                    })
+                    .collect()
+            };
+            let bounds = ParityBounds::of(work);
+            PremiumSlice {
+                strikes: work.strikes.clone(),
+                call: p.model[0].clone(),
+                put: p.model[1].clone(),
+                call_weight: weight(OptionType::Call),
+                put_weight: weight(OptionType::Put),
+                spot: work.spot,
+                parity_upper: bounds.upper as f64 / MICROS_PER_UNIT as f64,
+                parity_lower: bounds.lower as f64 / MICROS_PER_UNIT as f64,
+                discount_factor_min: bounds.discount_min as f64 * 1e-12,
+                discount_factor_max: bounds.discount_max as f64 * 1e-12,
+                calendar: slices.get(work.slice).is_some_and(|s| s.calendar),
+            }
+        })
+        .collect();
+    let report = project_american(&mut premiums, &settings.publish);
+    let mut reasons = report.call_reasons.into_iter().zip(report.put_reasons);
+    for (p, premium) in prices.iter_mut().zip(premiums) {
+        p.unrounded = [premium.call, premium.put];
+        p.converged = report.converged;
+        if let Some((call, put)) = reasons.next() {
+            merge(&mut p.reasons, &[call, put]);
+        }
+    }
+}
+
+fn merge(into: &mut [Vec<Reasons>; 2], from: &[Vec<Reasons>; 2]) {
+    for (into, from) in into.iter_mut().zip(from) {
+        for (into, from) in into.iter_mut().zip(from) {
+            into.extend(*from);
+        }
+    }
+}
+
+/// METHOD's four parity bounds of an American slice, in the integers that are published.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ParityBounds {
+    /// `S max(1, e^{-bT})`, millionths, up.
+    pub(crate) upper: i64,
+    /// `S min(1, e^{-bT}) - PV(dividends)`, millionths, down.
+    pub(crate) lower: i64,
+    /// Least `D(t)`, 10^-12, down.
+    pub(crate) discount_min: i64,
+    /// Largest `D(t)`, 10^-12, up.
+    pub(crate) discount_max: i64,
+}
+
+impl ParityBounds {
+    pub(crate) fn of(work: &SliceWork) -> Self {
+        let carried = libm::exp(-work.borrow * work.time_to_expiry);
+        let units = MICROS_PER_UNIT as f64;
+        // The slice is priced with one flat rate, so D(t) is monotone and its extremes are the ends.
+        let (low, high) = (work.discount_factor.min(1.0), work.discount_factor.max(1.0));
+        Self {
+            upper: (work.spot * carried.max(1.0) * units).ceil() as i64,
+            lower: ((work.spot * carried.min(1.0) - work.dividend_present_value) * units).floor() as i64,
+            discount_min: (low * 1e12).floor() as i64,
+            discount_max: (high * 1e12).ceil() as i64,
+        }
+    }
+}
+
+fn integers(works: &[SliceWork], slices: &[Slice], prices: &mut [SlicePrices]) {
+    let mut integer: Vec<IntegerSlice> = works
+        .iter()
+        .zip(prices.iter())
+        .map(|(work, p)| {
+            let round = |values: &[Option<f64>]| -> Vec<Option<i64>> {
+                values.iter().map(|v| v.and_then(Price::nearest).map(Price::micros)).collect()
+            };
+            let american = work.exercise_style == ExerciseStyle::American;
+            let bounds = ParityBounds::of(work);
+            let slice = slices.get(work.slice);
+            let n = work.strikes.len();
+            IntegerSlice {
+                exercise_style: work.exercise_style,
+                strikes: slice.map(|s| s.strikes.iter().map(|k| k.strike.micros()).collect()).unwrap_or_default(),
+                call: round(&p.unrounded[0]),
+                put: round(&p.unrounded[1]),
+                call_fixed: vec![false; n],
+                put_fixed: vec![false; n],
+                discount_factor: work.discount_units,
+                forward_present_value: if american {
+                    0
+                } else {
+                    Price::nearest(work.forward_present_value).map_or(0, Price::micros)
+                },
+                exact_parity: work.exact_parity,
+                spot: Price::nearest(work.spot).map_or(0, Price::micros),
+                parity_upper: bounds.upper,
+                parity_lower: bounds.lower,
+                discount_factor_min: bounds.discount_min,
+                discount_factor_max: bounds.discount_max,
+                calendar: slice.is_some_and(|s| s.calendar),
+            }
+        })
+        .collect();
+    let report = publish_integers(&mut integer);
+    let mut moves = report.largest_move.into_iter();
+    let mut reasons = report.call_reasons.into_iter().zip(report.put_reasons);
+    for (p, slice) in prices.iter_mut().zip(integer) {
+        p.published = [slice.call, slice.put];
+        p.largest_move = moves.next().unwrap_or(0);
+        p.converged &= report.feasible;
+        if let Some((call, put)) = reasons.next() {
+            merge(&mut p.reasons, &[call, put]);
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! From a best bid and offer to volatilities: the model's own, and the equivalent Black ones that smoothing sees.
+
+use crate::mark::terms::SliceWork;
+use crate::math::normal_cdf;
+use crate::models::black;
+use crate::nbbo::Nbbo;
+use crate::settings::Settings;
+use crate::smoothing::VolatilityQuote;
+use crate::vocabulary::{ExerciseStyle, OptionType, QuoteStatus, VolatilityStatus};
+
+/// The volatilities of one series' quote.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct QuoteVolatility {
+    pub(crate) status: VolatilityStatus,
+    /// The model's volatility of the mid, and of bid and ask by local expansion.
+    pub(crate) mid: Option<f64>,
+    pub(crate) bid: Option<f64>,
+    pub(crate) ask: Option<f64>,
+    /// What smoothing sees; `None` where the quote says nothing about the curve.
+    pub(crate) seen: Option<VolatilityQuote>,
+}
+
+impl QuoteVolatility {
+    pub(crate) fn none(status: VolatilityStatus) -> Self {
+        Self { status, mid: None, bid: None, ask: None, seen: None }
+    }
+}
+
+/// Inverts one series' quote under its slice's model.
+///
+/// The mid is inverted with the slice's exercise style; bid and ask keep the mid's early-exercise premium and are
+/// inverted as European prices, which is the solver's local expansion in the coordinate where it is nearly linear.
+pub(crate) fn quote_volatility(
+    work: &SliceWork,
+    place: usize,
+    option_type: OptionType,
+    nbbo: &Nbbo,
+    settings: &Settings,
+) -> QuoteVolatility {
+    let Some(&strike) = work.strikes.get(place) else { return QuoteVolatility::none(VolatilityStatus::NoPrice) };
+    match (nbbo.status, nbbo.mid(), nbbo.half_spread(settings.nbbo.half_tick)) {
+        (QuoteStatus::TwoSided | QuoteStatus::Locked, Some(mid), Some(half)) => {
+            two_sided(work, place, strike, option_type, mid.to_f64(), half, settings)
+        }
+        (QuoteStatus::ZeroBid, ..) => {
+            let seen = nbbo.ask.and_then(|ask| zero_bid(work, place, strike, option_type, ask.to_f64()));
+            QuoteVolatility { seen, ..QuoteVolatility::none(VolatilityStatus::NoPrice) }
+        }
+        _ => QuoteVolatility::none(VolatilityStatus::NoPrice),
+    }
+}
+
+fn two_sided(
+    work: &SliceWork,
+    place: usize,
+    strike: f64,
+    option_type: OptionType,
+    mid: f64,
+    half: f64,
+    settings: &Settings,
+) -> QuoteVolatility {
+    let implied = work.model.implied_volatility(option_type, strike, mid, half);
+    let Some(sigma) = implied.volatility.filter(|s| *s > 0.0) else { return QuoteVolatility::none(implied.status) };
+    let nothing = QuoteVolatility { mid: Some(sigma), ..QuoteVolatility::none(implied.status) };
+    let Some(black_mid) = work.model.black_from_model(strike, sigma).filter(|u| *u > 0.0) else { return nothing };
+    let price_mid = black::price(option_type, work.forward, strike, work.time_to_expiry, black_mid, work.discount_factor);
+    let vega = black::vega(work.forward, strike, work.time_to_expiry, black_mid, work.discount_factor);
+    let invert = |price: f64| work.black_volatility(option_type, strike, price);
+    let (black_bid, black_ask) = (invert(price_mid - half), invert(price_mid + half));
+    let half_volatility = match (black_bid, black_ask) {
+        (Some(bid), Some(ask)) => 0.5 * (ask - bid),
+        (None, Some(ask)) => (ask - black_mid).max(half / vega),
+        _ => half / vega,
+    };
+    if !(half_volatility > 0.0 && half_volatility.is_finite()) {
+        return nothing;
+    }
+    let model_of = |u: Option<f64>| u.map(|u| sigma * (u / black_mid));
+    let seen = VolatilityQuote {
+        strike: place,
+        option_type,
+        mid: black_mid,
+        bid: black_bid,
+        ask: black_ask,
+        half_spread: half_volatility,
+        weight: side_weight(work, strike, option_type, black_mid, settings),
+        two_sided: true,
+        half_spread_price: half,
+    };
+    QuoteVolatility { status: implied.status, mid: Some(sigma), bid: model_of(black_bid), ask: model_of(black_ask), seen: Some(seen) }
+}
+
+/// An offer without a bid bounds the volatility from above, where it is out of the money.
+fn zero_bid(work: &SliceWork, place: usize, strike: f64, option_type: OptionType, ask: f64) -> Option<VolatilityQuote> {
+    let out = match option_type {
+        OptionType::Call => strike >= work.forward,
+        OptionType::Put => strike <= work.forward,
+    };
+    if !out {
+        return None;
+    }
+    let sigma = work.model.implied_volatility(option_type, strike, ask, 0.5 * ask).volatility?;
+    let black_ask = work.model.black_from_model(strike, sigma).filter(|u| *u > 0.0)?;
+    Some(VolatilityQuote {
+        strike: place,
+        option_type,
+        mid: black_ask,
+        bid: None,
+        ask: Some(black_ask),
+        half_spread: black_ask,
+        weight: 0.0,
+        two_sided: false,
+        half_spread_price: 0.5 * ask,
+    })
+}
+
+/// 1 out of the money, 0.1 in the money, 0 for American quotes so deep that early exercise blurs them.
+fn side_weight(work: &SliceWork, strike: f64, option_type: OptionType, sigma: f64, settings: &Settings) -> f64 {
+    let out = match option_type {
+        OptionType::Call => strike >= work.forward,
+        OptionType::Put => strike <= work.forward,
+    };
+    if out {
+        return 1.0;
+    }
+    let american = work.exercise_style == ExerciseStyle::American;
+    let size = exercise_weight(work, strike, option_type, sigma);
+    if american && size > settings.smoothing.american_delta_max { 0.0 } else { settings.smoothing.in_the_money_weight }
+}
+
+/// |delta| on the forward: the lognormal weight `N(+-d1)` of ending in the money.
+pub(crate) fn exercise_weight(work: &SliceWork, strike: f64, option_type: OptionType, sigma: f64) -> f64 {
+    let stdev = sigma * work.time_to_expiry.sqrt();
+    let d1 = libm::log(work.forward / strike) / stdev + 0.5 * stdev;
+    normal_cdf(if option_type == OptionType::Call { d1 } else { -d1 })
+}

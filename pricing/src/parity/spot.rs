@@ -1,0 +1,216 @@
+//! All slices of an underlying together: which spot serves everything, and each slice's forward and borrow.
+
+use crate::parity::forward::{ForwardEstimate, Pair, SliceTerms, estimate_forward};
+use crate::price::Price;
+use crate::settings::ParitySettings;
+use crate::vocabulary::ExerciseStyle;
+
+/// How far one expiry's borrow may differ from the next longer one's before its own quotes must say so, per year.
+const BORROW_DRIFT: f64 = 0.01;
+/// Slices from this time on say what the borrow of the nearest ones should be, in years.
+const LONG_YEARS: f64 = 30.0 / 365.0;
+
+/// One slice's forward and borrow.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SliceParity {
+    /// Forward.
+    pub forward: f64,
+    /// Borrow (American) or carry (European) rate.
+    pub borrow: f64,
+    /// What its own pairs said; `None` where the forward comes from spot and neighbours.
+    pub estimate: Option<ForwardEstimate>,
+    /// Whether call and put volatilities at the money disagree by more than a half-spread, or the borrow hit its limit.
+    pub suspect: bool,
+}
+
+/// The outcome for one underlying and deliverable.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ParityResult {
+    /// The price of the deliverable's share that serves everything, a whole number of millionths.
+    pub spot: f64,
+    /// Whether it is the options' own and not the print.
+    pub replaced: bool,
+    /// One per slice.
+    pub slices: Vec<SliceParity>,
+}
+
+/// Solves parity for slices ascending in time to expiry.
+///
+/// `print` is the price that the underlying printed (already carried to the deliverable). With `hold_print` it is kept
+/// whatever the options say (adjusted deliverables take the spot that the standard ones decided).
+pub fn solve_parity(print: f64, hold_print: bool, slices: &[(SliceTerms, Vec<Pair>)], settings: &ParitySettings) -> ParityResult {
+    let estimates = |spot: f64| -> Vec<Option<ForwardEstimate>> {
+        slices.iter().map(|(terms, pairs)| estimate_forward(terms, spot, pairs, settings)).collect()
+    };
+    let mut spot = print;
+    let mut found = estimates(print);
+    let mut replaced = false;
+    if !hold_print
+        && let Some(implied) = implied_spot(print, slices, &found, settings)
+        && implied != print
+    {
+        spot = implied;
+        replaced = true;
+        found = estimates(spot);
+    }
+    ParityResult { spot, replaced, slices: settle_borrow(spot, slices, found, settings) }
+}
+
+/// The options' own spot, where the print lies outside the S-intervals of at least two of the four nearest usable
+/// expiries; `None` where the print holds.
+fn implied_spot(
+    print: f64,
+    slices: &[(SliceTerms, Vec<Pair>)],
+    found: &[Option<ForwardEstimate>],
+    settings: &ParitySettings,
+) -> Option<f64> {
+    let usable: Vec<(&SliceTerms, &ForwardEstimate)> =
+        slices.iter().zip(found).filter_map(|((terms, _), e)| e.as_ref().map(|e| (terms, e))).collect();
+    let borrow_of = |terms: &SliceTerms, e: &ForwardEstimate| terms.borrow(print, e.forward, settings.borrow_max);
+    let mut long: Vec<f64> =
+        usable.iter().filter(|(t, _)| t.time_to_expiry >= LONG_YEARS).map(|(t, e)| borrow_of(t, e)).collect();
+    if long.is_empty() {
+        long.extend(usable.last().map(|(t, e)| borrow_of(t, e)));
+    }
+    // The nearest three of the long ones: far enough not to feel the print's error, near enough to be the same borrow.
+    long.truncate(3);
+    long.sort_by(f64::total_cmp);
+    let borrow = *long.get(long.len() / 2)?;
+    let mut implied: Vec<(f64, f64)> = Vec::new();
+    let mut outside = 0;
+    for (terms, e) in usable.iter().take(4) {
+        let (low, high) = if e.low <= e.high { (e.low, e.high) } else { (e.forward, e.forward) };
+        // What a borrow drifting from the longer expiries' does to the spot that this one implies.
+        let drift = print * terms.time_to_expiry * BORROW_DRIFT;
+        let margin = e.uncertainty.min(print) + drift;
+        let (s_low, s_high) = (terms.spot(low - margin, borrow), terms.spot(high + margin, borrow));
+        if print < s_low || print > s_high {
+            outside += 1;
+        }
+        implied.push((terms.spot(e.forward, borrow), 0.5 * (high - low) + margin));
+    }
+    if outside < 2 {
+        return None;
+    }
+    implied.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let weight = |h: f64| 1.0 / (h * h).max(1e-12);
+    let total: f64 = implied.iter().map(|(_, h)| weight(*h)).sum();
+    let mut below = 0.0;
+    let median = implied.iter().find_map(|&(s, h)| {
+        below += weight(h);
+        (below >= 0.5 * total).then_some(s)
+    })?;
+    Price::nearest(median).map(Price::to_f64).filter(|s| *s > 0.0)
+}
+
+/// Each slice's borrow: its own where its quotes determine it, drawn to the next longer one's where they hardly do,
+/// interpolated where they do not.
+fn settle_borrow(
+    spot: f64,
+    slices: &[(SliceTerms, Vec<Pair>)],
+    found: Vec<Option<ForwardEstimate>>,
+    settings: &ParitySettings,
+) -> Vec<SliceParity> {
+    let mut settled: Vec<Option<SliceParity>> = Vec::with_capacity(slices.len());
+    let mut longer: Option<f64> = None;
+    for ((terms, _), estimate) in slices.iter().zip(found).rev() {
+        let parity = estimate.map(|e| {
+            let own = terms.borrow(spot, e.forward, settings.borrow_max);
+            let borrow = match longer {
+                Some(next) if terms.exercise_style == ExerciseStyle::American => draw_to_longer(terms, spot, &e, own, next),
+                _ => own,
+            };
+            let american = terms.exercise_style == ExerciseStyle::American;
+            let limited = own.abs() >= settings.borrow_max;
+            let forward = if american { terms.forward(spot, borrow) } else { e.forward };
+            longer = Some(borrow);
+            let suspect = limited || e.left_out_residual.is_some_and(|r| r > 1.0);
+            SliceParity { forward, borrow, estimate: Some(e), suspect }
+        });
+        settled.push(parity);
+    }
+    settled.reverse();
+    let known: Vec<(f64, f64)> = slices
+        .iter()
+        .zip(&settled)
+        .filter_map(|((terms, _), p)| p.as_ref().map(|p| (terms.time_to_expiry, p.borrow)))
+        .collect();
+    slices
+        .iter()
+        .zip(settled)
+        .map(|((terms, _), parity)| {
+            parity.unwrap_or_else(|| {
+                let borrow = interpolate(&known, terms.time_to_expiry);
+                SliceParity { forward: terms.forward(spot, borrow), borrow, estimate: None, suspect: false }
+            })
+        })
+        .collect()
+}
+
+/// The mean of a slice's own borrow and the next longer expiry's, weighted by how well each is known, where the
+/// slice's bids and asks allow the latter's forward; its own otherwise.
+fn draw_to_longer(terms: &SliceTerms, spot: f64, e: &ForwardEstimate, own: f64, next: f64) -> f64 {
+    let allowed = {
+        let forward = terms.forward(spot, next);
+        e.low <= forward && forward <= e.high
+    };
+    let own_error = e.uncertainty / (e.forward * terms.time_to_expiry);
+    if !allowed || !own_error.is_finite() {
+        return own;
+    }
+    let (own_weight, next_weight) = (1.0 / (own_error * own_error).max(1e-16), 1.0 / (BORROW_DRIFT * BORROW_DRIFT));
+    (own * own_weight + next * next_weight) / (own_weight + next_weight)
+}
+
+fn interpolate(known: &[(f64, f64)], t: f64) -> f64 {
+    let after = known.partition_point(|(x, _)| *x < t);
+    match (after.checked_sub(1).and_then(|i| known.get(i)), known.get(after)) {
+        (Some((t0, b0)), Some((t1, b1))) if t1 > t0 => b0 + (b1 - b0) * (t - t0) / (t1 - t0),
+        (_, Some((_, b))) | (Some((_, b)), None) => *b,
+        (None, None) => 0.0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// European pairs of a clean market with forward `S e^{(r-b)T}`.
+    fn slice(spot: f64, borrow: f64, t: f64) -> (SliceTerms, Vec<Pair>) {
+        let terms = SliceTerms {
+            exercise_style: ExerciseStyle::European,
+            time_to_expiry: t,
+            discount_factor: (-0.03 * t).exp(),
+            dividends: Vec::new(),
+        };
+        let forward = terms.forward(spot, borrow);
+        let pairs = (80..=120)
+            .map(|k| {
+                let gap = terms.discount_factor * (forward - k as f64);
+                Pair { strike: k as f64, call: gap.max(0.0) + 1.0, put: (-gap).max(0.0) + 1.0, call_half_spread: 0.02, put_half_spread: 0.02 }
+            })
+            .collect();
+        (terms, pairs)
+    }
+
+    #[test]
+    fn a_good_print_is_kept_and_a_late_one_is_replaced() {
+        let slices: Vec<_> = [0.02, 0.04, 0.1, 0.3, 1.0].iter().map(|&t| slice(100.0, 0.01, t)).collect();
+        let kept = solve_parity(100.01, false, &slices, &ParitySettings::default());
+        assert_eq!((kept.spot, kept.replaced), (100.01, false));
+        let late = solve_parity(100.6, false, &slices, &ParitySettings::default());
+        assert!(late.replaced && (late.spot - 100.0).abs() < 0.15, "{}", late.spot);
+        assert!(late.slices.iter().all(|s| (s.borrow - 0.01).abs() < 0.08), "{:?}", late.slices.iter().map(|s| s.borrow).collect::<Vec<_>>());
+        let held = solve_parity(100.6, true, &slices, &ParitySettings::default());
+        assert_eq!((held.spot, held.replaced), (100.6, false));
+    }
+
+    #[test]
+    fn a_slice_without_pairs_takes_its_neighbours_borrow() {
+        let mut slices: Vec<_> = [0.1, 0.3, 0.5].iter().zip([0.01, 0.0, 0.03]).map(|(&t, b)| slice(100.0, b, t)).collect();
+        slices[1].1.clear();
+        let result = solve_parity(100.0, false, &slices, &ParitySettings::default());
+        assert!((result.slices[1].borrow - 0.02).abs() < 1e-6);
+        assert!(result.slices[1].estimate.is_none());
+    }
+}

@@ -1,0 +1,322 @@
+//! Tier 2's quadratic program: a primal-dual interior point whose every step costs O(n).
+
+use super::banded::Pentadiagonal;
+use crate::vocabulary::SolverStatus;
+
+/// What a row stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum RowKind {
+    /// Convexity at a node.
+    Convex,
+    /// Slope at the upper end, or a price not negative.
+    Slope,
+    /// An earlier expiry.
+    Calendar,
+    /// A bid.
+    Bid,
+    /// An ask.
+    Ask,
+}
+
+/// `coefficients . e[first..] >= bound`; elastic where `penalty` is finite.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Row {
+    pub first: usize,
+    pub coefficients: [f64; 3],
+    pub bound: f64,
+    /// Price of a unit of violation.
+    pub penalty: f64,
+    pub kind: RowKind,
+    /// The node it is about.
+    pub node: usize,
+}
+
+/// How a solution ended.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Outcome {
+    pub status: SolverStatus,
+    pub iterations: u32,
+    /// The largest of the scaled primal, dual and complementarity residuals.
+    pub residual: f64,
+}
+
+/// Minimises `sum_i c_i e_i^2 / 2 + penalties` under banded rows.
+///
+/// # Formula
+/// Row r has a slack `s >= 0` with multiplier `l`, and where elastic a violation `v >= 0` with multiplier
+/// `penalty - l`. Eliminating both leaves `(C + A^T d A) de = r` with `d = 1 / (s/l + v/(penalty - l))`, pentadiagonal
+/// because no row spans more than three neighbours.
+///
+/// # Source
+/// Mehrotra (1992), On the implementation of a primal-dual interior point method.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Program {
+    pub e: Vec<f64>,
+    pub multipliers: Vec<f64>,
+    slack: Vec<f64>,
+    violation: Vec<f64>,
+    matrix: Pentadiagonal,
+    step_e: Vec<f64>,
+    step_multiplier: Vec<f64>,
+    step_slack: Vec<f64>,
+    step_violation: Vec<f64>,
+    primal: Vec<f64>,
+    dual: Vec<f64>,
+    weight: Vec<f64>,
+    center_slack: Vec<f64>,
+    center_violation: Vec<f64>,
+    best_e: Vec<f64>,
+    best_multipliers: Vec<f64>,
+}
+
+const TOLERANCE: f64 = 1e-10;
+/// A stalled solution this good is still a solution.
+const ACCEPTABLE: f64 = 1e-7;
+const STALL: u32 = 6;
+
+fn dot(row: &Row, x: &[f64]) -> f64 {
+    let window = x.get(row.first..).unwrap_or(&[]);
+    row.coefficients.iter().zip(window).fold(0.0, |sum, (a, x)| sum + a * x)
+}
+
+fn add(row: &Row, factor: f64, x: &mut [f64]) {
+    let window = x.get_mut(row.first..).unwrap_or(&mut []);
+    for (a, x) in row.coefficients.iter().zip(window) {
+        *x += a * factor;
+    }
+}
+
+impl Program {
+    fn reset(&mut self, n: usize, rows: &[Row]) {
+        for vector in [&mut self.e, &mut self.step_e, &mut self.dual] {
+            vector.clear();
+            vector.resize(n, 0.0);
+        }
+        for vector in [
+            &mut self.multipliers,
+            &mut self.slack,
+            &mut self.violation,
+            &mut self.step_multiplier,
+            &mut self.step_slack,
+            &mut self.step_violation,
+            &mut self.primal,
+            &mut self.weight,
+            &mut self.center_slack,
+            &mut self.center_violation,
+        ] {
+            vector.clear();
+            vector.resize(rows.len(), 0.0);
+        }
+        for (r, row) in rows.iter().enumerate() {
+            let gap = -row.bound;
+            self.multipliers[r] = 1.0_f64.min(0.5 * row.penalty);
+            if row.penalty.is_finite() {
+                self.slack[r] = gap.max(0.0) + 1.0;
+                self.violation[r] = (-gap).max(0.0) + 1.0;
+            } else {
+                self.slack[r] = gap.max(1.0);
+            }
+        }
+        self.best_e.clear();
+        self.best_e.extend_from_slice(&self.e);
+        self.best_multipliers.clear();
+        self.best_multipliers.extend_from_slice(&self.multipliers);
+    }
+
+    /// Solves; the best iterate stays in `e` and `multipliers`.
+    pub(super) fn solve(&mut self, curvature: &[f64], rows: &[Row], iterations_max: u32) -> Outcome {
+        self.reset(curvature.len(), rows);
+        let pairs = rows.iter().fold(0.0, |sum, row| sum + if row.penalty.is_finite() { 2.0 } else { 1.0 });
+        let mut best = f64::INFINITY;
+        let mut since = 0;
+        let mut status = SolverStatus::MaxIterations;
+        let mut iterations = 0;
+        for iteration in 0..iterations_max.max(1) {
+            iterations = iteration;
+            let gap = self.residuals(curvature, rows) / f64::max(pairs, 1.0);
+            let merit = self.merit(curvature, rows, gap);
+            if merit.is_nan() {
+                status = SolverStatus::Breakdown;
+                break;
+            }
+            if merit < best {
+                // A tenth less is progress; anything else only delays the end.
+                since = if merit < 0.9 * best { 0 } else { since + 1 };
+                best = merit;
+                self.best_e.copy_from_slice(&self.e);
+                self.best_multipliers.copy_from_slice(&self.multipliers);
+            } else {
+                since += 1;
+            }
+            if best <= TOLERANCE || since > STALL {
+                break;
+            }
+            if !self.factor(curvature, rows) {
+                status = SolverStatus::Breakdown;
+                break;
+            }
+            self.center_affine(rows);
+            self.direction(rows);
+            let reach = self.reach(rows);
+            let mu = self.gap_after(rows, reach) / f64::max(pairs, 1.0);
+            let ratio = (mu / gap).clamp(0.0, 1.0);
+            self.center_corrected(rows, ratio * ratio * ratio * gap);
+            self.direction(rows);
+            let step = (0.995 * self.reach(rows)).min(1.0);
+            self.advance(step);
+        }
+        self.e.copy_from_slice(&self.best_e);
+        self.multipliers.copy_from_slice(&self.best_multipliers);
+        if best <= ACCEPTABLE {
+            status = SolverStatus::Converged;
+        }
+        Outcome { status, iterations, residual: best }
+    }
+
+    /// Primal and dual residuals; returns the sum of complementarity products.
+    fn residuals(&mut self, curvature: &[f64], rows: &[Row]) -> f64 {
+        for ((dual, c), e) in self.dual.iter_mut().zip(curvature).zip(&self.e) {
+            *dual = c * e;
+        }
+        let mut sum = 0.0;
+        for (r, row) in rows.iter().enumerate() {
+            add(row, -self.multipliers[r], &mut self.dual);
+            self.primal[r] = dot(row, &self.e) + self.violation[r] - self.slack[r] - row.bound;
+            sum += self.slack[r] * self.multipliers[r];
+            if row.penalty.is_finite() {
+                sum += self.violation[r] * (row.penalty - self.multipliers[r]);
+            }
+        }
+        sum
+    }
+
+    fn merit(&self, curvature: &[f64], rows: &[Row], gap: f64) -> f64 {
+        let mut merit = 0.0_f64;
+        let mut nan = gap.is_nan();
+        let mut objective = 0.0;
+        for ((dual, c), e) in self.dual.iter().zip(curvature).zip(&self.e) {
+            let scaled = dual.abs() / (1.0 + (c * e).abs());
+            nan |= scaled.is_nan();
+            merit = merit.max(scaled);
+            objective += 0.5 * c * e * e;
+        }
+        for (primal, row) in self.primal.iter().zip(rows) {
+            merit = merit.max(primal.abs() / (1.0 + row.bound.abs()));
+        }
+        let merit = merit.max(gap / (1.0 + objective / f64::max(1.0, self.e.len() as f64)));
+        if nan { f64::NAN } else { merit }
+    }
+
+    fn factor(&mut self, curvature: &[f64], rows: &[Row]) -> bool {
+        self.matrix.reset(curvature.len());
+        for (bands, c) in self.matrix.bands.iter_mut().zip(curvature) {
+            bands[0] = *c;
+        }
+        for (r, row) in rows.iter().enumerate() {
+            let mut inverse = self.slack[r] / self.multipliers[r];
+            if row.penalty.is_finite() {
+                inverse += self.violation[r] / (row.penalty - self.multipliers[r]);
+            }
+            let d = 1.0 / inverse;
+            self.weight[r] = d;
+            let [a, b, c] = row.coefficients;
+            let window = self.matrix.bands.get_mut(row.first..).unwrap_or(&mut []);
+            for (bands, add) in window.iter_mut().zip([[a * a, a * b, a * c], [b * b, b * c, 0.0], [c * c, 0.0, 0.0]]) {
+                for (band, add) in bands.iter_mut().zip(add) {
+                    *band += d * add;
+                }
+            }
+        }
+        self.matrix.factor()
+    }
+
+    fn center_affine(&mut self, rows: &[Row]) {
+        for (r, row) in rows.iter().enumerate() {
+            self.center_slack[r] = -self.slack[r] * self.multipliers[r];
+            self.center_violation[r] =
+                if row.penalty.is_finite() { -self.violation[r] * (row.penalty - self.multipliers[r]) } else { 0.0 };
+        }
+    }
+
+    fn center_corrected(&mut self, rows: &[Row], mu: f64) {
+        for (r, row) in rows.iter().enumerate() {
+            let step = self.step_multiplier[r];
+            self.center_slack[r] = mu - self.slack[r] * self.multipliers[r] - self.step_slack[r] * step;
+            if row.penalty.is_finite() {
+                self.center_violation[r] =
+                    mu - self.violation[r] * (row.penalty - self.multipliers[r]) + self.step_violation[r] * step;
+            }
+        }
+    }
+
+    fn direction(&mut self, rows: &[Row]) {
+        for (step, dual) in self.step_e.iter_mut().zip(&self.dual) {
+            *step = -dual;
+        }
+        for (r, row) in rows.iter().enumerate() {
+            let mut right = -self.primal[r] + self.center_slack[r] / self.multipliers[r];
+            if row.penalty.is_finite() {
+                right -= self.center_violation[r] / (row.penalty - self.multipliers[r]);
+            }
+            self.step_multiplier[r] = right;
+            add(row, self.weight[r] * right, &mut self.step_e);
+        }
+        self.matrix.solve(&mut self.step_e);
+        for (r, row) in rows.iter().enumerate() {
+            let step = self.weight[r] * (self.step_multiplier[r] - dot(row, &self.step_e));
+            self.step_multiplier[r] = step;
+            self.step_slack[r] = (self.center_slack[r] - self.slack[r] * step) / self.multipliers[r];
+            self.step_violation[r] = if row.penalty.is_finite() {
+                (self.center_violation[r] + self.violation[r] * step) / (row.penalty - self.multipliers[r])
+            } else {
+                0.0
+            };
+        }
+    }
+
+    /// Largest step at which slacks and multipliers stay non-negative.
+    fn reach(&self, rows: &[Row]) -> f64 {
+        let mut reach = 1.0 / 0.995;
+        let mut limit = |value: f64, step: f64| {
+            if step < 0.0 && value + reach * step < 0.0 {
+                reach = -value / step;
+            }
+        };
+        for (r, row) in rows.iter().enumerate() {
+            limit(self.slack[r], self.step_slack[r]);
+            limit(self.multipliers[r], self.step_multiplier[r]);
+            if row.penalty.is_finite() {
+                limit(self.violation[r], self.step_violation[r]);
+                limit(row.penalty - self.multipliers[r], -self.step_multiplier[r]);
+            }
+        }
+        reach
+    }
+
+    fn gap_after(&self, rows: &[Row], step: f64) -> f64 {
+        let step = step.min(1.0);
+        let mut sum = 0.0;
+        for (r, row) in rows.iter().enumerate() {
+            let multiplier = self.multipliers[r] + step * self.step_multiplier[r];
+            sum += (self.slack[r] + step * self.step_slack[r]) * multiplier;
+            if row.penalty.is_finite() {
+                sum += (self.violation[r] + step * self.step_violation[r]) * (row.penalty - multiplier);
+            }
+        }
+        sum
+    }
+
+    fn advance(&mut self, step: f64) {
+        let pairs = [
+            (&mut self.e, &self.step_e),
+            (&mut self.multipliers, &self.step_multiplier),
+            (&mut self.slack, &self.step_slack),
+            (&mut self.violation, &self.step_violation),
+        ];
+        for (values, steps) in pairs {
+            for (value, change) in values.iter_mut().zip(steps) {
+                *value += step * change;
+            }
+        }
+    }
+}
