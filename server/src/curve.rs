@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use closemark_data::day::Day;
 use closemark_pricing::curve::DiscountCurve;
+use closemark_pricing::parity::implied_curve;
 
 /// Gives every underlying the day's curve.
 ///
@@ -27,6 +28,6 @@ pub(crate) fn settle_curve(day: &mut Day) -> anyhow::Result<()> {
 }
 
 /// The one place where a curve is implied.
-fn implied_from_european_classes(_day: &Day) -> Option<DiscountCurve> {
-    None
+fn implied_from_european_classes(day: &Day) -> Option<DiscountCurve> {
+    implied_curve(&day.underlyings, &day.settings)
 }
