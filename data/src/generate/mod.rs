@@ -1,0 +1,4 @@
+//! A seeded synthetic day with known truth.
+pub mod calibration;
+pub mod random;
+pub mod surface;
