@@ -1,4 +1,10 @@
 //! Everything with bytes: input folders, importers, the generator, publication and verification.
 
+pub mod calendar;
+pub mod date;
 pub mod day;
 pub mod generate;
+pub mod input;
+pub mod osi;
+pub mod reference;
+pub mod time;
