@@ -1,1 +1,20 @@
-//! .
+//! Elementary functions and rules of quadrature whose bits do not depend on the host.
+//!
+//! Only the four operations, `sqrt` and bit patterns are used, all of which IEEE 754 fixes; there is no fused
+//! multiply-add. The functions are branch-light so that loops over slices vectorise.
+
+mod chebyshev;
+mod exponential;
+mod gauss_legendre;
+mod logarithm;
+mod normal;
+
+pub use chebyshev::{chebyshev_coefficients, chebyshev_nodes, chebyshev_value};
+pub use exponential::exp;
+pub use gauss_legendre::{GaussLegendre, gauss_legendre};
+pub use logarithm::ln;
+pub(crate) use normal::normal_cdf_quick;
+pub use normal::{inverse_normal_cdf, mills_ratio, normal_cdf, normal_pdf};
+
+/// `1 / sqrt(2 pi)`.
+pub const INV_SQRT_2PI: f64 = 0.398_942_280_401_432_7;

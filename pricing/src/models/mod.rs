@@ -4,6 +4,11 @@
 //! boundary), American with cash dividends (one ex-date, or finite differences). It says in every result which
 //! method ran and how it ended.
 
+pub mod black;
+pub mod dividends;
+pub mod fallback;
+pub mod single_dividend;
+
 use crate::mark::Greeks;
 use crate::vocabulary::{ExerciseStyle, OptionType, PricingMethod, VolatilityStatus};
 

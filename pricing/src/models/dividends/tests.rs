@@ -1,0 +1,134 @@
+use super::CashDividendModel;
+use crate::models::{ModelDividend, ModelInput, fallback};
+use crate::vocabulary::{ExerciseStyle, OptionType, VolatilityStatus};
+
+pub(super) fn input(t: f64, r: f64, b: f64, dividends: &[(f64, f64)]) -> ModelInput {
+    ModelInput {
+        exercise_style: ExerciseStyle::American,
+        spot: 100.0,
+        time_to_expiry: t,
+        discount_factor: libm::exp(-r * t),
+        borrow: b,
+        forward: 0.0,
+        dividends: dividends.iter().map(|&(time, amount)| ModelDividend { time, amount }).collect(),
+    }
+}
+
+const TYPES: [OptionType; 2] = [OptionType::Call, OptionType::Put];
+
+fn quarterly(t: f64) -> Vec<(f64, f64)> {
+    (0..8).map(|i| ((20.0 + 91.25 * f64::from(i)) / 365.0, 0.5)).filter(|d| d.0 <= t).collect()
+}
+
+#[test]
+fn the_volatility_of_a_price_gives_the_price() {
+    let model = CashDividendModel::new(&input(0.7, 0.04, 0.01, &quarterly(0.7)));
+    for option_type in TYPES {
+        for strike in [70.0, 90.0, 100.0, 110.0, 130.0] {
+            for sigma in [0.12, 0.3, 0.77] {
+                let price = model.price(option_type, strike, sigma).unwrap();
+                let implied = model.implied_volatility(option_type, strike, price, 0.01);
+                if implied.status == VolatilityStatus::Ok {
+                    let again = model.price(option_type, strike, implied.volatility.unwrap()).unwrap();
+                    assert!((again - price).abs() < 1e-7, "{option_type} {strike} {sigma} {implied:?}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn greeks_are_the_differences_of_fine_prices() {
+    let base = input(0.7, 0.04, 0.01, &quarterly(0.7));
+    let model = CashDividendModel::new(&base);
+    for option_type in TYPES {
+        for strike in [85.0, 100.0, 112.0] {
+            let greeks = model.greeks(option_type, strike, 0.3).unwrap();
+            let fine = |input: &ModelInput, sigma: f64| {
+                fallback::price_on_grid(input, option_type, strike, sigma, 1000, 600).unwrap()
+            };
+            let at = fine(&base, 0.3);
+            let vega = (fine(&base, 0.303).american - fine(&base, 0.297).american) / 0.006;
+            let curve = |shift: f64| ModelInput {
+                discount_factor: base.discount_factor * libm::exp(-shift * base.time_to_expiry),
+                ..base.clone()
+            };
+            let rho = (fine(&curve(0.002), 0.3).american - fine(&curve(-0.002), 0.3).american) / 0.004;
+            let text = format!("{option_type} {strike} {greeks:?} {at:?} vega {vega} rho {rho}");
+            assert!((greeks.delta - at.delta).abs() < 3e-4, "{text}");
+            assert!((greeks.gamma - at.gamma).abs() < 1e-4, "{text}");
+            assert!((greeks.theta - at.theta).abs() < 2e-4, "{text}");
+            assert!((greeks.vega - vega).abs() < 2e-2, "{text}");
+            assert!((greeks.rho - rho).abs() < 0.2, "{text}");
+        }
+    }
+}
+
+#[test]
+fn black_volatility_and_model_volatility_are_inverse() {
+    let model = CashDividendModel::new(&input(1.3, 0.04, 0.01, &quarterly(1.3)));
+    for strike in [50.0, 80.0, 100.0, 140.0] {
+        for sigma in [0.05, 0.2, 0.5, 1.4] {
+            let black = model.black_from_model(strike, sigma).unwrap();
+            let back = model.model_from_black(strike, black).unwrap();
+            assert!((back - sigma).abs() < 1e-9, "{strike} {sigma} {black} {back}");
+        }
+    }
+}
+
+#[test]
+fn no_result_depends_on_what_was_asked_before() {
+    let terms = input(0.7, 0.04, 0.01, &quarterly(0.7));
+    let asked = [(OptionType::Put, 90.0, 0.2), (OptionType::Call, 90.0, 0.7), (OptionType::Put, 130.0, 0.05)];
+    let together = CashDividendModel::new(&terms);
+    let forwards = asked.map(|(o, k, s)| together.price(o, k, s).unwrap().to_bits());
+    for ((o, k, s), bits) in asked.iter().rev().zip(forwards.iter().rev()) {
+        assert_eq!(CashDividendModel::new(&terms).price(*o, *k, *s).unwrap().to_bits(), *bits);
+    }
+}
+
+#[test]
+fn corners_give_a_value_or_a_status() {
+    let mut count = 0;
+    for t in [1.0 / 525_600.0, 0.1, 15.0] {
+        for r in [-0.02, 0.0, 0.15] {
+            for b in [-0.02, 0.0, 1.0] {
+                let many: Vec<(f64, f64)> = (1..=40).map(|i| (t * f64::from(i) / 40.0, 1.5)).collect();
+                for dividends in [vec![], vec![(t, 1.0)], vec![(1e-9, 1.0)], vec![(0.5 * t, 250.0)], many] {
+                    let model = CashDividendModel::new(&input(t, r, b, &dividends));
+                    for option_type in TYPES {
+                        for strike in [1.0, 100.0, 10_000.0] {
+                            for sigma in [0.01, 5.0] {
+                                check(&model, option_type, strike, sigma);
+                                count += 1;
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+    assert_eq!(count, 3 * 9 * 5 * 12);
+}
+
+fn check(model: &CashDividendModel, option_type: OptionType, strike: f64, sigma: f64) {
+    let price = model.price(option_type, strike, sigma);
+    let text = || format!("{option_type} {strike} {sigma} {price:?} {model:?}");
+    if let Some(price) = price {
+        let exercise = if option_type == OptionType::Call { 100.0 - strike } else { strike - 100.0 };
+        assert!(price.is_finite() && price >= exercise.max(0.0), "{}", text());
+    }
+    if let Some(european) = model.european_price(option_type, strike, sigma) {
+        assert!(european.is_finite() && european >= 0.0, "{}", text());
+    }
+    for value in [model.black_from_model(strike, sigma), model.model_from_black(strike, sigma)].into_iter().flatten() {
+        assert!(value.is_finite() && value > 0.0);
+    }
+    for odd in [f64::NAN, -1.0, 0.0, f64::INFINITY] {
+        assert!(model.price(option_type, strike, odd).is_none() && model.price(option_type, odd, sigma).is_none());
+        assert!(model.implied_volatility(option_type, odd, 1.0, 0.1).volatility.is_none());
+    }
+    let implied = model.implied_volatility(option_type, strike, 3.0, 0.01);
+    assert!(implied.vega.is_finite() && implied.volatility.is_none_or(f64::is_finite));
+    assert!(model.implied_volatility(option_type, strike, f64::NAN, 0.01).volatility.is_none());
+}
