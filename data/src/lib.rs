@@ -3,6 +3,7 @@
 pub mod calendar;
 pub mod date;
 pub mod day;
+pub mod generate;
 pub mod input;
 pub mod osi;
 pub mod publication;
