@@ -27,6 +27,8 @@ pub(crate) enum Command {
     ///
     /// Exact integer checks of arbitrage, bounds, schema and digests. Exit codes: 0 everything holds; 1 something does not.
     Verify(VerifyArguments),
+    /// Generate a synthetic day with known truth (truth.parquet) and a ledger of injected faults (faults.csv).
+    Generate(GenerateArguments),
     /// Show an underlying's slices, or the smile and marks of one expiration.
     Show(ShowArguments),
 }
@@ -89,6 +91,28 @@ pub(crate) struct ShowArguments {
     /// Draw and list in-the-money series as well.
     #[arg(long)]
     pub all: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct GenerateArguments {
+    /// The seed; the same seed gives the same bytes.
+    #[arg(long, value_name = "S", default_value_t = 1)]
+    pub seed: u64,
+    /// How many underlyings.
+    #[arg(long, value_name = "N", default_value_t = 40, value_parser = clap::value_parser!(u16).range(1..=10_000))]
+    pub underlyings: u16,
+    /// Folder to write.
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// The whole US market: about 6,000 underlyings and 25 million quotes.
+    #[arg(long, conflicts_with_all = ["underlyings", "sample"])]
+    pub universe: bool,
+    /// The bundled sample day, with its own seed.
+    #[arg(long, conflicts_with_all = ["underlyings", "seed"])]
+    pub sample: bool,
+    /// A trading day; on a half day the snapshot is the early close.
+    #[arg(long, value_name = "DATE", value_parser = day)]
+    pub date: Option<Date>,
 }
 
 fn rate(text: &str) -> Result<f64, String> {

@@ -6,6 +6,7 @@ mod cli;
 mod close;
 mod curve;
 mod exit;
+mod generate;
 mod marking;
 mod output;
 mod profile;
@@ -26,6 +27,7 @@ fn main() -> ExitCode {
     let done = match command {
         Command::Close(arguments) => close::run(&arguments),
         Command::Verify(arguments) => verify::run(&arguments),
+        Command::Generate(arguments) => generate::run(&arguments),
         Command::Show(arguments) => show::run(&arguments),
     };
     done.unwrap_or_else(|error| Exit::fatal(&error)).code()
