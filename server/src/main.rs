@@ -1,1 +1,34 @@
-fn main() {}
+//! closemark: end-of-day mark prices of every listed US option.
+
+use std::process::ExitCode;
+
+mod cli;
+mod close;
+mod curve;
+mod exit;
+mod generate;
+mod marking;
+mod output;
+mod profile;
+mod progress;
+mod show;
+mod summary;
+mod text;
+mod verify;
+
+use cli::Command;
+use exit::Exit;
+
+fn main() -> ExitCode {
+    let command = match cli::parse() {
+        Ok(command) => command,
+        Err(exit) => return exit.code(),
+    };
+    let done = match command {
+        Command::Close(arguments) => close::run(&arguments),
+        Command::Verify(arguments) => verify::run(&arguments),
+        Command::Generate(arguments) => generate::run(&arguments),
+        Command::Show(arguments) => show::run(&arguments),
+    };
+    done.unwrap_or_else(|error| Exit::fatal(&error)).code()
+}

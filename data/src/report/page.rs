@@ -303,7 +303,8 @@ fn sentence(row: &BoardRow<'_>) -> String {
         parts.push(format!("largest edit {worst:.2} half-spreads"));
     }
     if figures.non_converged > 0 {
-        parts.push(format!("{} slices not converged", grouped(figures.non_converged)));
+        let slices = if figures.non_converged == 1 { "slice" } else { "slices" };
+        parts.push(format!("{} {slices} not converged", grouped(figures.non_converged)));
     }
     if figures.series > figures.marked {
         parts.push(format!("{} series without a mark", grouped(figures.series - figures.marked)));

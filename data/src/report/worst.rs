@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use closemark_pricing::mark::{SeriesMark, SliceMark};
 use closemark_pricing::series::Series;
-use closemark_pricing::vocabulary::{ExerciseStyle, MarkSource, OptionType, QuoteStatus, Reason};
+use closemark_pricing::vocabulary::{ExerciseStyle, MarkSource, OptionType, QuoteStatus, Reason, Settlement};
 
 use super::figures::{BoardRow, is_non_converged, is_out_of_the_money};
 use super::json::{Json, short};
@@ -99,7 +99,7 @@ fn smile(json: &mut Json, row: &BoardRow<'_>, index: usize, slice: &SliceMark) {
     };
     json.object(|json| {
         json.key("label").string(&slice_label(slice));
-        json.key("chip").string(&chip(slice));
+        json.key("chip").string(&chip(&row.day.underlying, slice));
         json.key("forward").number(slice.forward, 6);
         json.key("time").number(Some(slice.time_to_expiry), 8);
         json.key("atm").number(slice.atm_volatility, 6);
@@ -136,12 +136,14 @@ fn smile(json: &mut Json, row: &BoardRow<'_>, index: usize, slice: &SliceMark) {
     });
 }
 
-fn chip(slice: &SliceMark) -> String {
-    let (_, month, day) = date::to_ymd(slice.expiration);
+/// `18 Dec 26`, with what else tells slices of one date apart.
+fn chip(underlying: &str, slice: &SliceMark) -> String {
+    let (year, month, day) = date::to_ymd(slice.expiration);
     let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     let name = usize::try_from(month).ok().and_then(|m| months.get(m.checked_sub(1)?)).copied().unwrap_or("?");
-    let (year, _, _) = date::to_ymd(slice.expiration);
-    format!("{day} {name} {:02} {}", year.rem_euclid(100), slice.root)
+    let root = if slice.root == underlying { String::new() } else { format!(" {}", slice.root) };
+    let morning = if slice.settlement == Settlement::Am { " AM" } else { "" };
+    format!("{day} {name} {:02}{root}{morning}", year.rem_euclid(100))
 }
 
 fn facts(json: &mut Json, slice: &SliceMark, kept: usize, members: usize) {
