@@ -63,13 +63,8 @@ fn prices(shape: &Shape, strike: i64) -> (i64, i64) {
 fn append(shape: &Shape, underlying: &str, day: &mut UnderlyingDay, marks: &mut UnderlyingMarks) {
     let t = years(shape.days);
     let american = shape.style == ExerciseStyle::American;
-    let deliverable = Deliverable {
-        text: format!("100 {underlying}"),
-        shares: 100.0,
-        cash: 0.0,
-        standard: true,
-        priceable: true,
-    };
+    let deliverable =
+        Deliverable { text: format!("100 {underlying}"), shares: 100.0, cash: 0.0, standard: true, priceable: true };
     let forward = shape.forward_present_value as f64 / shape.discount_factor as f64 * 1e6;
     let discount = shape.discount_factor as f64 / 1e12;
     let place = marks.slices.len();
@@ -156,7 +151,7 @@ fn append(shape: &Shape, underlying: &str, day: &mut UnderlyingDay, marks: &mut 
 
 fn mark(shape: &Shape, price: i64, k: f64, t: f64, slice: usize) -> SeriesMark {
     let expired = shape.days == 0;
-    let two_sided = price > 20_000 && !expired;
+    let two_sided = price > 250_000 && !expired;
     let mid = two_sided.then_some(Price::from_micros(price - 7));
     let status = match (two_sided, expired) {
         (true, _) => QuoteStatus::TwoSided,
