@@ -115,3 +115,70 @@ fn gcd(a: i128, b: i128) -> i128 {
     }
     a
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::verify::slices::SliceKey;
+
+    fn slice(days: i32, a: i64, d: i64, puts: &[(i64, i64)]) -> Slice {
+        Slice {
+            key: SliceKey {
+                underlying: "XYX".to_owned(),
+                expiration: days,
+                settlement: "PM".to_owned(),
+                root: "XYX".to_owned(),
+                deliverable: "100 XYX".to_owned(),
+            },
+            american: false,
+            calendar: true,
+            time_to_expiry: f64::from(days) / 365.0,
+            forward_present_value: Some(a),
+            discount_factor: Some(d),
+            parity_upper: None,
+            parity_lower: None,
+            discount_factor_min: None,
+            discount_factor_max: None,
+            parity_rounded: false,
+            has_dividends: false,
+            underlying_price: None,
+            adjusted: false,
+            calls: Vec::new(),
+            puts: puts.to_vec(),
+            series: 0,
+        }
+    }
+
+    fn holds(near: &Slice, later: &Slice) -> bool {
+        let mut found = Vec::new();
+        assert!(check(&[later, near], &mut found) > 0);
+        found.is_empty()
+    }
+
+    /// By hand: K = 80 of A = 100, D = 0.9 has the forward-moneyness of K = 180 of A = 200, D = 0.8, and
+    /// P1 / 100 <= P2 / 200.
+    #[test]
+    fn european_strikes_compare_at_equal_forward_moneyness() {
+        const M: i64 = 1_000_000;
+        let near = |put| slice(30, 100 * M, 900_000_000_000, &[(80 * M, put)]);
+        let later = |puts: &[(i64, i64)]| slice(60, 200 * M, 800_000_000_000, puts);
+        assert!(holds(&near(5), &later(&[(180 * M, 11)])));
+        assert!(!holds(&near(6), &later(&[(180 * M, 11)])));
+        // 180 lies in the middle of 170 and 190: half of (4 + 18) / 2.
+        assert!(holds(&near(5), &later(&[(170 * M, 4), (190 * M, 18)])));
+        assert!(!holds(&near(6), &later(&[(170 * M, 4), (190 * M, 18)])));
+        // The chord from strike zero: 180/360 of 20 is 10, and half of that 5.
+        assert!(holds(&near(5), &later(&[(360 * M, 20)])));
+        assert!(!holds(&near(6), &later(&[(360 * M, 20)])));
+    }
+
+    #[test]
+    fn numbers_too_large_are_said_to_be() {
+        let huge = i64::MAX - 2;
+        let near = slice(30, huge, huge - 1, &[(huge - 3, 5)]);
+        let later = slice(60, huge - 4, huge - 6, &[(huge - 8, 5), (huge - 7, 6)]);
+        let mut found = Vec::new();
+        check(&[&near, &later], &mut found);
+        assert!(found.iter().all(|v| v.kind == Kind::Arithmetic) && !found.is_empty(), "{found:?}");
+    }
+}
