@@ -31,7 +31,7 @@ use self::random::Random;
 use self::truth::Market;
 use crate::calendar::{Calendar, CalendarKind};
 use crate::date;
-use crate::input::write::{
+use crate::input::{
     DayFiles, DividendRow, QuoteRow, QuoteWriter, RateRow, SeriesRow, UnderlyingRow, WriteError,
     write_day_without_quotes,
 };

@@ -66,13 +66,14 @@ pub(crate) fn assemble(rows: DayRows, options: &ReadOptions) -> Result<Day, Inpu
     let expected = listed.iter().filter(|one| one.expected).map(|one| one.series.osi_symbol.clone()).collect();
     let placeholder = Arc::new(DiscountCurve::flat(0.0).map_err(|error| InputError::curve("rates.csv", error))?);
     let shared_curve = curve.clone().unwrap_or(placeholder);
+    let mics: Arc<[String]> = venues.venues().iter().map(|venue| venue.mic.clone()).collect();
     let mut days: Vec<UnderlyingDay> = Vec::new();
     let mut record = Record::default();
     for (group, one) in listed.into_iter().enumerate() {
         if days.last().is_none_or(|day| day.underlying != one.underlying) {
             let row = underlyings.get(one.underlying.as_str()).copied();
             let own = dividends.remove(&one.underlying).unwrap_or_default();
-            let mut day = underlying_day(&one.underlying, row, &own, &header, &roots, shared_curve.clone());
+            let mut day = underlying_day(&one.underlying, row, &own, &header, &roots, shared_curve.clone(), mics.clone());
             if let Some(previous) = &previous {
                 day.previous = previous.adjusted(&one.underlying, &reference.corporate_actions, header.market_date);
             }
@@ -109,7 +110,7 @@ pub(crate) fn assemble(rows: DayRows, options: &ReadOptions) -> Result<Day, Inpu
         rows_dropped: quotes.rows_dropped + rows_dropped + duplicates,
         expected,
         settings: header.settings,
-        venues: venues.venues().iter().map(|venue| venue.mic.clone()).collect(),
+        venues: mics.to_vec(),
         input_digest: digest.hex(),
         previous_run: previous.map(|previous| previous.run_id),
         record_counts: digest.counts(),
@@ -166,6 +167,7 @@ fn underlying_day(
     header: &Header,
     roots: &RootTable,
     curve: Arc<DiscountCurve>,
+    venues: Arc<[String]>,
 ) -> UnderlyingDay {
     let mut schedule: Vec<CashDividend> = dividends
         .iter()
@@ -201,6 +203,7 @@ fn underlying_day(
         series: Vec::new(),
         quotes: Vec::<VenueQuote>::new(),
         quote_offsets: vec![0],
+        venues,
         previous: Vec::new(),
     }
 }
