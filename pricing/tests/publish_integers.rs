@@ -1,5 +1,7 @@
 //! Exact publication against an independent reading of its conditions, row by row, in plain 128-bit integers.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests may unwrap as tests do")]
+
 use closemark_pricing::publish::integers::{
     IntegerReport, IntegerSlice, publish_integers, quantise_discount_factor, smallest_possible_move,
 };
@@ -129,9 +131,7 @@ fn between(
     for (i, &node) in own.iter().enumerate() {
         let before = if i == 0 { zero } else { own[i - 1] };
         let after = own.get(i + 1).copied();
-        let mut bad = later.windows(2).any(|w| {
-            left_of(w[0], node) && left_of(node, w[1]) && above(w[0], node, w[1])
-        });
+        let mut bad = later.windows(2).any(|w| left_of(w[0], node) && left_of(node, w[1]) && above(w[0], node, w[1]));
         for &b in later {
             let same = !left_of(b, node) && !left_of(node, b);
             bad |= same && node.1 * b.2 > b.1 * node.2;
@@ -518,7 +518,8 @@ fn strikes_in_thousandths_keep_puts_exact_and_calls_to_one() {
     let mut slices: Vec<IntegerSlice> = (1..5)
         .map(|t| {
             let years = 0.1 * f64::from(t);
-            let mut s = european(strikes.iter().map(|k| k / 5_000_000 * 5_000_000).collect(), 4500.0, years, 0.05, 0.1, 0.3);
+            let mut s =
+                european(strikes.iter().map(|k| k / 5_000_000 * 5_000_000).collect(), 4500.0, years, 0.05, 0.1, 0.3);
             s.strikes = strikes.clone();
             s.discount_factor = 987_654_321_987 - 4_000_000_000 * i64::from(t);
             s.exact_parity = false;

@@ -87,8 +87,12 @@ impl Class {
 
     /// Writes a settled surface into the slices.
     pub(crate) fn write(&self, slices: &mut [IntegerSlice], works: &[Work], effort: Effort) -> IntegerReport {
-        let mut report =
-            IntegerReport { feasible: true, updates: effort.updates, exhausted: effort.exhausted, ..Default::default() };
+        let mut report = IntegerReport {
+            feasible: true,
+            updates: effort.updates,
+            exhausted: effort.exhausted,
+            ..Default::default()
+        };
         for ((slice, work), places) in slices.iter_mut().zip(works).zip(&self.places) {
             let mut largest = 0;
             let mut reasons = [Vec::with_capacity(places.len()), Vec::with_capacity(places.len())];
@@ -179,7 +183,8 @@ fn prices_at(slice: &IntegerSlice, strike: usize, work: &Work, nodes: &[Option<u
         ExerciseStyle::European => {
             let put = at(0, nodes[1]);
             let k = slice.strikes.get(strike).copied().unwrap_or(0);
-            let call = put.map(|(p, kinds)| ((p + slice.forward_present_value - present_value(slice, k)).max(0), kinds));
+            let call =
+                put.map(|(p, kinds)| ((p + slice.forward_present_value - present_value(slice, k)).max(0), kinds));
             (call, put)
         }
     }
@@ -221,7 +226,8 @@ fn is_in_domain(slice: &IntegerSlice) -> bool {
                     && (DISCOUNT_UNIT..DISCOUNT_MAX).contains(&slice.discount_factor_max)
             }
             ExerciseStyle::European => {
-                (1..DISCOUNT_MAX).contains(&slice.discount_factor) && (1..AMOUNT_MAX).contains(&slice.forward_present_value)
+                (1..DISCOUNT_MAX).contains(&slice.discount_factor)
+                    && (1..AMOUNT_MAX).contains(&slice.forward_present_value)
             }
         }
 }
@@ -249,7 +255,8 @@ struct Builder {
 
 impl Builder {
     fn new(zero: Point, left: Option<Point>, right: Point) -> Self {
-        let curve = Curve { nodes: Vec::new(), zero, left, right, fixed: Vec::new(), floor: Vec::new(), kinds: Vec::new() };
+        let curve =
+            Curve { nodes: Vec::new(), zero, left, right, fixed: Vec::new(), floor: Vec::new(), kinds: Vec::new() };
         Self { curve, ceilings: Vec::new() }
     }
 

@@ -82,8 +82,7 @@ fn demands(class: &Class, free: &[Work]) -> Vec<Demand> {
 
 /// Raises the slice's curve and those of all later slices to the tangent of `demand`, with a margin beside it.
 fn lift(works: &mut [Work], free: &[Work], demand: &Demand, margin: i64) {
-    let Some((shape, calendar)) =
-        free.get(demand.slice).and_then(|w| Some((w.curves.get(demand.curve)?, w.calendar)))
+    let Some((shape, calendar)) = free.get(demand.slice).and_then(|w| Some((w.curves.get(demand.curve)?, w.calendar)))
     else {
         return;
     };
@@ -96,7 +95,8 @@ fn lift(works: &mut [Work], free: &[Work], demand: &Demand, margin: i64) {
         for (n, node) in curve.nodes.iter_mut().enumerate() {
             let beside = if t == demand.slice && n == demand.node { 0 } else { margin };
             // Beyond 128 bits the ceiling decides.
-            let least = tangent.at(node).and_then(|p| i64::try_from(p).ok()).map_or(i64::MAX, |p| p.saturating_add(beside));
+            let least =
+                tangent.at(node).and_then(|p| i64::try_from(p).ok()).map_or(i64::MAX, |p| p.saturating_add(beside));
             node.p = node.p.max(least);
         }
     }

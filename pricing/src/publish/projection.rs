@@ -80,7 +80,9 @@ pub fn project_american(slices: &mut [PremiumSlice], settings: &PublishSettings)
     let rows = american_rows(slices);
     let inverse_weights = inverse_weights(slices);
     let tolerance = settings.projection_tolerance;
-    let mut solution = project(&rows, &inverse_weights, &mut x, tolerance, settings.projection_sweeps_max);
+    // Sharper than asked, so that what is known of later premiums leaves the slice-wise solution room.
+    let sharp = 0.25 * tolerance;
+    let mut solution = project(&rows, &inverse_weights, &mut x, sharp, settings.projection_sweeps_max);
     if solution.residual > tolerance {
         refine(slices, &rows, &inverse_weights, &start, &mut x, &mut solution.multipliers, tolerance);
         solution.residual = largest_excess(&rows, &x);
@@ -145,7 +147,7 @@ fn refine(
     }
     for (slice, (nodes, row_range)) in slices.iter().zip(&blocks).rev() {
         let Some(own) = rows.get(row_range.clone()) else { continue };
-        if largest_excess(own, x) <= tolerance {
+        if largest_excess(own, x) <= 0.5 * tolerance {
             continue;
         }
         let order = interleaved(slice);
@@ -165,7 +167,8 @@ fn refine(
         for (place, slot) in order.iter().zip(x.get_mut(nodes.clone()).unwrap_or(&mut [])) {
             *slot = found.x.get(*place).copied().unwrap_or(*slot);
         }
-        for (slot, value) in multipliers.get_mut(row_range.clone()).unwrap_or(&mut []).iter_mut().zip(found.multipliers) {
+        for (slot, value) in multipliers.get_mut(row_range.clone()).unwrap_or(&mut []).iter_mut().zip(found.multipliers)
+        {
             *slot = value;
         }
     }
@@ -197,13 +200,8 @@ const WEIGHT_RATIO_MAX: f64 = 1e4;
 fn is_well_formed(slice: &PremiumSlice) -> bool {
     let n = slice.strikes.len();
     let lengths = [slice.call.len(), slice.put.len(), slice.call_weight.len(), slice.put_weight.len()];
-    let numbers = [
-        slice.spot,
-        slice.parity_upper,
-        slice.parity_lower,
-        slice.discount_factor_min,
-        slice.discount_factor_max,
-    ];
+    let numbers =
+        [slice.spot, slice.parity_upper, slice.parity_lower, slice.discount_factor_min, slice.discount_factor_max];
     lengths.iter().all(|&l| l == n)
         && numbers.iter().all(|x| x.is_finite() && x.abs() <= 1e12)
         && slice.strikes.iter().all(|&k| k > 0.0 && k <= 1e12)
