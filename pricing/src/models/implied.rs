@@ -113,6 +113,9 @@ pub(super) fn implied(
                 critical_volatility: None,
             }
         }
+        Outcome::Below if certain(&form, time) - p <= INTRINSIC_TOLERANCE * strike / form.scale => {
+            Implied { iterations: found.iterations, ..ended(VolatilityStatus::AtIntrinsic, Some(VOLATILITY_MIN)) }
+        }
         Outcome::Below => Implied { iterations: found.iterations, ..ended(VolatilityStatus::BelowIntrinsic, None) },
         Outcome::Above => Implied { iterations: found.iterations, ..ended(VolatilityStatus::AboveBound, None) },
     }
