@@ -131,7 +131,7 @@ pub fn inverse_normal_cdf(p: f64) -> f64 {
         (0.5 - p) / INV_SQRT_2PI
     } else {
         let l = -2.0 * target;
-        (l - ln(6.283_185_307_179_586 * l)).max(1.0).sqrt()
+        (l - ln(std::f64::consts::TAU * l)).max(1.0).sqrt()
     };
     for _ in 0..8 {
         let m = mills_ratio(a);

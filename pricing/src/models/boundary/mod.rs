@@ -143,7 +143,7 @@ impl BoundaryModel {
     /// the grid holds).
     pub fn critical_volatility(&self, spot: f64) -> Option<f64> {
         let wanted = self.terms.log_limit - ln(spot);
-        if self.terms.regime != Regime::SingleBoundary || !(wanted > 0.0) {
+        if self.terms.regime != Regime::SingleBoundary || wanted.is_nan() || wanted <= 0.0 {
             return None;
         }
         let excess = |s: f64| Some(self.at(s)?.depth.last()? - wanted);
