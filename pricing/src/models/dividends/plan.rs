@@ -8,7 +8,7 @@ const DEVIATIONS: f64 = 5.6;
 /// Distance of two nodes in deviations of the log price at the period's end.
 const SPACING: f64 = 0.112;
 /// Time steps for a life without dividends; a period has its share by the square root of its length.
-const STEPS: f64 = 80.0;
+const STEPS: f64 = 56.0;
 const STEPS_MIN: usize = 6;
 const STEPS_MAX: usize = 2000;
 const INTERVALS_MAX: usize = 480;
@@ -55,8 +55,8 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    /// A plan good for volatilities up to `sigma_max`.
-    pub(crate) fn new(schedule: &Schedule, sigma_max: f64) -> Self {
+    /// A plan good for volatilities up to `sigma_max`, its nodes `coarseness` times farther apart than usual.
+    pub(crate) fn new(schedule: &Schedule, sigma_max: f64, coarseness: f64) -> Self {
         let last = schedule.periods.len().saturating_sub(1);
         let periods = schedule
             .periods
@@ -66,7 +66,7 @@ impl Plan {
                 let unit = period.variance.max(1e-14).sqrt();
                 // Half a deviation squared covers the price measured in shares as well as in money.
                 let half_width = DEVIATIONS + (0.5 * sigma_max * unit).min(40.0);
-                let half = ((half_width / SPACING).min(INTERVALS_MAX as f64 / 2.0)) as usize + 1;
+                let half = ((half_width / (SPACING * coarseness)).min(INTERVALS_MAX as f64 / 2.0)) as usize + 1;
                 let eta = half_width * unit / half as f64;
                 let short = period.length().sqrt() < CLOSED_FORM_SPACINGS * eta;
                 PeriodPlan {

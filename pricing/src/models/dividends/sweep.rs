@@ -37,7 +37,7 @@ struct Claim<'a> {
     sign: f64,
     strike: f64,
     sigmas: &'a Lane,
-    /// Whether exercise can be optimal between ex-dates; a call's cannot where `r >= 0` and `b <= 0`.
+    /// See [`Schedule::exercised_any_time`].
     any_time: bool,
 }
 
@@ -93,7 +93,7 @@ pub(crate) fn sweep(
         OptionType::Call => 1.0,
         OptionType::Put => -1.0,
     };
-    let any_time = sign < 0.0 || schedule.rate < 0.0 || schedule.borrow > 0.0;
+    let any_time = schedule.exercised_any_time(sign > 0.0);
     let claim = Claim { schedule, option_type, sign, strike, sigmas, any_time };
     let mut scratch = Vec::new();
     let mut later: Option<(Grid, &PeriodPlan)> = None;
