@@ -38,6 +38,17 @@ pub(crate) struct Valuation {
 
 /// Spacing of the coarse plan over that of the fine one.
 const COARSENESS: f64 = 1.5;
+/// Spacing and steps of rough tables, as multiples of the usual ones.
+const ROUGH: (f64, f64) = (1.8, 0.5);
+
+/// What a table is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Grade {
+    /// Prices.
+    Fine,
+    /// Differences of two rough prices, in which most of the error goes.
+    Rough,
+}
 
 type Key = (u64, i32);
 
@@ -46,6 +57,7 @@ type Key = (u64, i32);
 pub(crate) struct Market {
     pub(crate) schedule: Schedule,
     pub(crate) forward: f64,
+    grade: Grade,
     /// The fine and the coarse plan of each octave.
     plans: RefCell<BTreeMap<i32, Arc<[Plan; 2]>>>,
     /// Equivalent Black volatility over the model's, by strike.
@@ -55,7 +67,7 @@ pub(crate) struct Market {
 }
 
 impl Market {
-    pub(crate) fn new(schedule: Schedule) -> Self {
+    pub(crate) fn new(schedule: Schedule, grade: Grade) -> Self {
         // The last period's own forward is floored; this one is the contract's formula.
         let carry = schedule.rate - schedule.borrow;
         let mut forward = schedule.spot * exp(carry * schedule.expiry);
@@ -65,6 +77,7 @@ impl Market {
         Self {
             schedule,
             forward,
+            grade,
             plans: RefCell::default(),
             ratios: RefCell::default(),
             premiums: RefCell::default(),
@@ -104,7 +117,8 @@ impl Market {
         let mut plans = self.plans.borrow_mut();
         Arc::clone(plans.entry(octave).or_insert_with(|| {
             let sigma_max = octave::lower_end(octave + 1);
-            Arc::new([1.0, COARSENESS].map(|coarseness| Plan::new(&self.schedule, sigma_max, coarseness)))
+            let (coarseness, step_share) = if self.grade == Grade::Fine { (1.0, 1.0) } else { ROUGH };
+            Arc::new([1.0, COARSENESS].map(|more| Plan::new(&self.schedule, sigma_max, more * coarseness, step_share)))
         }))
     }
 
@@ -131,7 +145,7 @@ impl Market {
         let plans = self.plans(octave);
         let [fine, coarse] = plans.as_ref();
         let mut outcome = sweep(&self.schedule, fine, option_type, strike, sigmas)?;
-        if self.schedule.exercised_any_time(option_type == OptionType::Call) {
+        if self.grade == Grade::Fine && self.schedule.exercised_any_time(option_type == OptionType::Call) {
             let rough = sweep(&self.schedule, coarse, option_type, strike, sigmas)?;
             let exercise = self.exercise(option_type, strike);
             for l in 0..LANES {

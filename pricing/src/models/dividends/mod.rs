@@ -19,7 +19,7 @@ use crate::mark::Greeks;
 use crate::models::{Implied, ModelInput};
 use crate::vocabulary::{OptionType, PricingMethod};
 
-use market::Market;
+use market::{Grade, Market};
 use schedule::Schedule;
 
 /// Shift of the zero curve for rho, per year.
@@ -37,7 +37,8 @@ const DAYS_PER_YEAR: f64 = 365.0;
 #[derive(Clone, Debug)]
 pub struct CashDividendModel {
     base: Option<Market>,
-    shifted: OnceCell<Box<Market>>,
+    /// The same and the shifted zero curve, for rho.
+    rough: OnceCell<Box<[Market; 2]>>,
 }
 
 impl CashDividendModel {
@@ -46,16 +47,18 @@ impl CashDividendModel {
     /// # Domain
     /// See METHOD section 5: T from a minute to 15 years, up to 40 dividends of any size, rates of any sign.
     pub fn new(input: &ModelInput) -> Self {
-        let base = Schedule::new(input).map(Market::new);
-        Self { base, shifted: OnceCell::new() }
+        let base = Schedule::new(input).map(|schedule| Market::new(schedule, Grade::Fine));
+        Self { base, rough: OnceCell::new() }
     }
 
     fn market(&self, strike: f64) -> Option<&Market> {
         self.base.as_ref().filter(|_| strike > 0.0 && strike.is_finite())
     }
 
-    fn shifted(&self, base: &Market) -> &Market {
-        self.shifted.get_or_init(|| Box::new(Market::new(base.schedule.with_rate_shift(RATE_SHIFT))))
+    fn rough(&self, base: &Market) -> &[Market; 2] {
+        self.rough.get_or_init(|| {
+            Box::new([0.0, RATE_SHIFT].map(|shift| Market::new(base.schedule.with_rate_shift(shift), Grade::Rough)))
+        })
     }
 
     /// American price per share.
@@ -109,13 +112,14 @@ impl CashDividendModel {
         }
         let yearly =
             rate * at.price - (rate - borrow) * spot * at.delta - 0.5 * sigma * sigma * spot * spot * at.gamma;
-        let up = self.shifted(market).american(option_type, strike, sigma)?;
+        let [here, up] = self.rough(market);
+        let (here, up) = (here.american(option_type, strike, sigma)?, up.american(option_type, strike, sigma)?);
         let greeks = Greeks {
             delta: at.delta,
             gamma: at.gamma,
             vega: at.vega,
             theta: yearly / DAYS_PER_YEAR,
-            rho: (up.price - at.price) / RATE_SHIFT,
+            rho: (up.price - here.price) / RATE_SHIFT,
         };
         [greeks.gamma, greeks.theta, greeks.rho].iter().all(|x| x.is_finite()).then_some(greeks)
     }

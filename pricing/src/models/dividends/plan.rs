@@ -55,8 +55,9 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    /// A plan good for volatilities up to `sigma_max`, its nodes `coarseness` times farther apart than usual.
-    pub(crate) fn new(schedule: &Schedule, sigma_max: f64, coarseness: f64) -> Self {
+    /// A plan good for volatilities up to `sigma_max`, its nodes `coarseness` times farther apart than usual and its steps
+    /// `step_share` times as many.
+    pub(crate) fn new(schedule: &Schedule, sigma_max: f64, coarseness: f64, step_share: f64) -> Self {
         let last = schedule.periods.len().saturating_sub(1);
         let periods = schedule
             .periods
@@ -73,7 +74,7 @@ impl Plan {
                     period: *period,
                     eta,
                     intervals: 2 * half,
-                    steps: steps(schedule, period.length(), sigma_max, eta),
+                    steps: steps(schedule, period.length(), sigma_max, eta, step_share),
                     closed_form: index == last && index > 0 && short && period.dividend == 0.0,
                 }
             })
@@ -83,11 +84,11 @@ impl Plan {
 }
 
 /// Steps that grow linearly: small where the payoff or a dividend has just left a kink, which they damp.
-fn steps(schedule: &Schedule, length: f64, sigma_max: f64, eta: f64) -> Vec<StepPlan> {
+fn steps(schedule: &Schedule, length: f64, sigma_max: f64, eta: f64, step_share: f64) -> Vec<StepPlan> {
     if length <= 0.0 {
         return Vec::new();
     }
-    let share = STEPS * (length / schedule.expiry).sqrt();
+    let share = step_share * STEPS * (length / schedule.expiry).sqrt();
     // A step's growth in the share measure, sigma^2 dt, stays well below one.
     let growth = 4.0 * sigma_max * sigma_max * length;
     let count = (share.max(growth).min(STEPS_MAX as f64) as usize + 1).max(STEPS_MIN);

@@ -30,7 +30,7 @@ fn european_without_dividends_is_black() {
     for t in [0.02, 0.3, 2.0] {
         let schedule = schedule(t, 0.04, 0.01, &[]);
         let sigmas = octave(0.25);
-        let plan = Plan::new(&schedule, 0.5, 1.0);
+        let plan = Plan::new(&schedule, 0.5, 1.0, 1.0);
         for strike in [60.0, 85.0, 100.0, 104.0, 150.0] {
             for option_type in [OptionType::Call, OptionType::Put] {
                 let outcome = sweep(&schedule, &plan, option_type, strike, &sigmas).unwrap();
@@ -58,7 +58,7 @@ fn zz_american_with_dividends_matches_the_fine_fallback() {
     ] {
         let schedule = schedule(t, 0.04, b, &dividends);
         let sigmas = octave(0.2);
-        let plan = Plan::new(&schedule, 0.4, 1.0);
+        let plan = Plan::new(&schedule, 0.4, 1.0, 1.0);
         let (mut worst, mut worst_e, mut worst_d, mut worst_g) = (0.0_f64, 0.0_f64, 0.0_f64, 0.0_f64);
         for strike in [85.0, 95.0, 100.0, 107.0, 115.0] {
             for option_type in [OptionType::Call, OptionType::Put] {
@@ -75,22 +75,5 @@ fn zz_american_with_dividends_matches_the_fine_fallback() {
             }
         }
         println!("WORST {t} {b}: am {worst:.1e} eu {worst_e:.1e} delta {worst_d:.1e} gamma {worst_g:.1e}");
-    }
-}
-
-#[test]
-fn zz_probe() {
-    for (k, low, t, r) in [(62.0, 0.25, 0.831, 0.027), (74.0, 0.5, 0.556, 0.016)] {
-        let schedule = schedule(t, r, 0.0, &[(20.0 / 365.0, 2.0), (202.5 / 365.0, 2.0)]);
-        let sigmas = crate::models::dividends::octave::nodes(if low == 0.25 { -2 } else { -1 });
-        let plan = Plan::new(&schedule, 2.0 * low, 1.0);
-        let fine = Plan::new(&schedule, 2.0 * low, 0.5);
-        for p in &plan.periods { println!("eta {:.4} len {:.4} closed {} steps {} n {}", p.eta, p.period.length(), p.closed_form, p.steps.len(), p.intervals); }
-        let o = sweep(&schedule, &plan, OptionType::Call, k, &sigmas).unwrap();
-        let f = sweep(&schedule, &fine, OptionType::Call, k, &sigmas).unwrap();
-        for l in 0..8 {
-            let t = fallback::solve(&schedule, OptionType::Call, k, sigmas[l], 1600, 600).unwrap();
-            println!("{:.4}: am {:.6} {:.1e} fine {:.1e} eu {:.6} {:.1e} fine {:.1e}", sigmas[l], t.american, o.american[l] - t.american, f.american[l] - t.american, t.european, o.european[l] - t.european, f.european[l] - t.european);
-        }
     }
 }
