@@ -130,9 +130,7 @@ impl Market {
         let sigmas = octave::nodes(octave);
         let outcome = match self.method(option_type) {
             PricingMethod::SingleDividend => single_dividend::at_volatilities(&self.schedule, strike, &sigmas),
-            PricingMethod::CashDividends => {
-                self.swept(option_type, strike, octave, &sigmas)
-            }
+            PricingMethod::CashDividends => self.swept(option_type, strike, octave, &sigmas),
             _ => from_fallback(&self.schedule, option_type, strike, &sigmas),
         }?;
         self.outcomes.borrow_mut().insert(key, outcome);
@@ -282,7 +280,15 @@ impl Market {
         (valuation.price.is_finite() && valuation.vega.is_finite()).then_some(valuation)
     }
 
-    fn combine(&self, option_type: OptionType, strike: f64, european: f64, vega: f64, premium: f64, slope: f64) -> Valuation {
+    fn combine(
+        &self,
+        option_type: OptionType,
+        strike: f64,
+        european: f64,
+        vega: f64,
+        premium: f64,
+        slope: f64,
+    ) -> Valuation {
         let exercise = self.exercise(option_type, strike);
         let (value, vega) = if premium > 0.0 { (european + premium, vega + slope) } else { (european, vega) };
         if value <= exercise {

@@ -6,9 +6,9 @@ use crate::math::exp;
 /// Deviations of the log price that a grid covers on either side.
 const DEVIATIONS: f64 = 5.6;
 /// Distance of two nodes in deviations of the log price at the period's end.
-const SPACING: f64 = 0.112;
+const SPACING: f64 = 0.12;
 /// Time steps for a life without dividends; a period has its share by the square root of its length.
-const STEPS: f64 = 56.0;
+const STEPS: f64 = 44.0;
 const STEPS_MIN: usize = 6;
 const STEPS_MAX: usize = 2000;
 const INTERVALS_MAX: usize = 480;

@@ -196,8 +196,7 @@ fn add_kink(claim: &Claim<'_>, grid: &mut Grid, place: f64, slope_jump: f64, ame
         }
         let below = position.floor();
         let theta = position - below;
-        let (lower, upper) =
-            kink::correction(theta, grid.spacing[l].abs(), slope_jump, -claim.sign * slope_jump);
+        let (lower, upper) = kink::correction(theta, grid.spacing[l].abs(), slope_jump, -claim.sign * slope_jump);
         if let Some([a, b]) = values.get_mut(below as usize..below as usize + 2) {
             a[l] += lower;
             b[l] += upper;
@@ -342,10 +341,9 @@ impl<'a> Later<'a> {
         let (xo, pq) = (x * o, p * q);
         let (w0, w1, w2, w3) = (-xo * q * (1.0 / 6.0), pq * o * 0.5, -p * xo * 0.5, pq * x * (1.0 / 6.0));
         match (american.get(base - 1..base + 3), european.get(base - 1..base + 3)) {
-            (Some([a, b, c, d]), Some([e, f, g, h])) => (
-                a[l] * w0 + b[l] * w1 + c[l] * w2 + d[l] * w3,
-                e[l] * w0 + f[l] * w1 + g[l] * w2 + h[l] * w3,
-            ),
+            (Some([a, b, c, d]), Some([e, f, g, h])) => {
+                (a[l] * w0 + b[l] * w1 + c[l] * w2 + d[l] * w3, e[l] * w0 + f[l] * w1 + g[l] * w2 + h[l] * w3)
+            }
             _ => (self.held_at_zero, self.worthless),
         }
     }
