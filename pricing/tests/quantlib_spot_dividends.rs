@@ -1,6 +1,7 @@
 //! Cash dividends against QuantLib's `FdBlackScholesVanillaEngine` in its spot model (QuantLib 1.x, 1.44, 1000 x
 //! 1000): `data/quantlib_spot_dividends.csv`, S = 100, dividends as `day:amount`.
 
+use closemark_pricing::models::dividends::CashDividendModel;
 use closemark_pricing::models::fallback;
 use closemark_pricing::models::{ModelDividend, ModelInput};
 use closemark_pricing::vocabulary::{ExerciseStyle, OptionType};
@@ -71,4 +72,21 @@ fn fallback_agrees() {
     }
     assert!(worst < 1.0 && worst_european < 1.0, "{worst} {worst_european}");
     assert!(worst_delta < 1e-3 && worst_gamma < 2e-3, "{worst_delta} {worst_gamma}");
+}
+
+#[test]
+fn cash_dividend_model_agrees() {
+    for row in rows().iter().filter(|row| !row.input.dividends.is_empty()) {
+        let model = CashDividendModel::new(&row.input);
+        let american = model.price(row.option_type, row.strike, row.sigma).unwrap();
+        let european = model.european_price(row.option_type, row.strike, row.sigma).unwrap();
+        let greeks = model.greeks(row.option_type, row.strike, row.sigma).unwrap();
+        let scale = 4.5e-3 + 3e-3 * row.sigma * row.sigma * row.input.time_to_expiry;
+        let text = format!(
+            "{} {} {} {american} {} {european} {} {greeks:?}",
+            row.option_type, row.strike, row.sigma, row.american, row.european
+        );
+        assert!((american - row.american).abs() < scale && (european - row.european).abs() < scale, "{text}");
+        assert!((greeks.delta - row.delta).abs() < 2e-3 && (greeks.gamma - row.gamma).abs() < 4e-3, "{text}");
+    }
 }

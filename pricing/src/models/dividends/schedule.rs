@@ -114,6 +114,11 @@ impl Schedule {
         }
     }
 
+    /// Whether exercise can be optimal between ex-dates; a call's cannot where `r >= 0` and `b <= 0`.
+    pub(crate) fn exercised_any_time(&self, call: bool) -> bool {
+        !call || self.rate < 0.0 || self.borrow > 0.0
+    }
+
     /// Whether exercise may be optimal between two prices rather than beyond one (Healy 2021): negative rates.
     pub(crate) fn double_boundary(&self, call: bool) -> bool {
         // A call is a put with the roles of money and asset, hence of rate and borrow, exchanged.
