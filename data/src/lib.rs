@@ -4,6 +4,7 @@ pub mod calendar;
 pub mod date;
 pub mod day;
 pub mod digest;
+pub mod import;
 pub mod input;
 pub mod osi;
 pub mod reference;
