@@ -1,6 +1,9 @@
 //! Exact publication: the greatest integer surface below the rounded prices that satisfies every condition.
 
+use super::class::{Class, largest_distance, unchanged};
 use crate::vocabulary::{ExerciseStyle, Reasons};
+
+pub use super::discount::quantise_discount_factor;
 
 /// One slice in integers: prices and strikes in millionths, discount factors in 10^-12.
 #[derive(Clone, Debug, PartialEq)]
@@ -52,16 +55,52 @@ pub struct IntegerReport {
     pub put_reasons: Vec<Vec<Reasons>>,
     /// False where overrides contradict the conditions (nothing was changed then).
     pub feasible: bool,
+    /// Slices whose descent was cut off and that stand at their exercise values: only where strikes lie closer
+    /// together than a thousandth.
+    pub exhausted: u32,
 }
 
 /// The greatest integer surface not above the given one that satisfies every condition, for the slices of one class
 /// (ascending time, T > 0, one exercise style).
-pub fn publish_integers(_slices: &mut [IntegerSlice]) -> IntegerReport {
-    IntegerReport::default()
+///
+/// # Method
+/// Given marks are first brought between exercise value and model-free upper bound. Then single prices are lowered,
+/// `p <- min(p, floor(bound))`, until every condition holds: convex in strike with a node at strike zero, monotone with
+/// slopes at most 1 (American) or `D` (European), American parity, and calendars. The calendar row is the strongest
+/// there is: a price lies not above the lower convex hull of its slice's other points and of all points of all later
+/// slices, in strike (American) or forward moneyness with prices over `A` (European). European classes are settled in
+/// puts; a call is `put + A - D K`, exactly where `exact_parity` and else to half a millionth.
+///
+/// A fixed mark above what its neighbours allow lifts them by a wedge through it, as flat as the conditions permit.
+///
+/// # Errors
+/// `feasible` is false, and nothing is changed, where fixed marks contradict the conditions (decided exactly), where
+/// two slices tied by calendars differ in spot or style, or where an input lies outside its domain: strikes
+/// ascending in (0, 2^44), marks between -2^44 and 2^44, spot and `A` in [0, 2^44), discount factors in (0, 2^42),
+/// `parity_lower <= spot <= parity_upper`, `discount_factor_min <= 10^12 <= discount_factor_max`.
+pub fn publish_integers(slices: &mut [IntegerSlice]) -> IntegerReport {
+    let Some(class) = Class::new(slices) else { return unchanged(slices) };
+    let Some((works, effort)) = class.published() else { return unchanged(slices) };
+    class.write(slices, &works, effort)
 }
 
-/// The largest D not above `discount_factor` (10^-12) such that `D K` is whole millionths at every strike (millionths),
-/// or `None` where the step that this needs would move the zero rate by more than `rate_tolerance` per year over `t` years.
-pub fn quantise_discount_factor(_discount_factor: f64, _strikes: &[i64], _t: f64, _rate_tolerance: f64) -> Option<i64> {
-    None
+/// The smallest largest move, in millionths, with which any integer surface that satisfies every condition can be
+/// reached from the given marks; `None` where [`publish_integers`] calls them infeasible.
+///
+/// # Method
+/// A surface within `m` exists exactly if the greatest one below `marks + m` does not sink below `marks - m`; the
+/// least such `m` by bisection between 0 and what publication itself moves.
+pub fn smallest_possible_move(slices: &[IntegerSlice]) -> Option<i64> {
+    let class = Class::new(slices)?;
+    let (published, _) = class.published()?;
+    let (mut low, mut high) = (0, largest_distance(&class.works, &published));
+    while low < high {
+        let middle = low + (high - low) / 2;
+        if class.reaches(middle) {
+            high = middle;
+        } else {
+            low = middle + 1;
+        }
+    }
+    Some(low)
 }
