@@ -5,6 +5,7 @@ pub mod date;
 pub mod day;
 pub mod digest;
 pub mod generate;
+pub mod import;
 pub mod input;
 pub mod osi;
 pub mod publication;
