@@ -57,7 +57,8 @@ pub(crate) fn closed(day: &Day, board: &Board<'_>, published: &Published) -> Str
     for (source, count) in sources {
         let share = *count as f64 / total.series.max(1) as f64;
         let bar = "█".repeat((40.0 * share).ceil().max(0.0) as usize);
-        let _ = writeln!(out, "  {:<18} {:>10} {:>8}  {bar}", source.as_str(), grouped(*count), percent(Some(share), 2));
+        let _ =
+            writeln!(out, "  {:<18} {:>10} {:>8}  {bar}", source.as_str(), grouped(*count), percent(Some(share), 2));
     }
 
     out.push_str("\nQuotes, two-sided and out of the money\n");
