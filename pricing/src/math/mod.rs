@@ -13,8 +13,8 @@ pub use chebyshev::{chebyshev_coefficients, chebyshev_nodes, chebyshev_value};
 pub use exponential::exp;
 pub use gauss_legendre::{GaussLegendre, gauss_legendre};
 pub use logarithm::ln;
-pub(crate) use normal::normal_cdf_quick;
 pub use normal::{inverse_normal_cdf, mills_ratio, normal_cdf, normal_pdf};
+pub(crate) use normal::{normal_cdf_each, normal_cdf_quick};
 
 /// `1 / sqrt(2 pi)`.
 pub const INV_SQRT_2PI: f64 = 0.398_942_280_401_432_7;

@@ -4,13 +4,20 @@
 //! boundary), American with cash dividends (one ex-date, or finite differences). It says in every result which
 //! method ran and how it ended.
 
+mod american;
 pub mod black;
+pub mod boundary;
 pub mod dividends;
 pub mod fallback;
+mod greeks;
+mod implied;
 pub mod single_dividend;
 
 use crate::mark::Greeks;
+use crate::math::ln;
 use crate::vocabulary::{ExerciseStyle, OptionType, PricingMethod, VolatilityStatus};
+use american::American;
+use dividends::CashDividendModel;
 
 /// A cash dividend inside one slice's life.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -58,60 +65,191 @@ pub struct Implied {
     pub critical_volatility: Option<f64>,
 }
 
+/// How a slice's options are priced.
+#[derive(Clone, Debug)]
+enum Kind {
+    European,
+    American(Box<American>),
+    CashDividends(Box<CashDividendModel>),
+    /// The input is no slice: no time, no discount factor, no spot.
+    Unusable,
+}
+
 /// The model of one slice.
+///
+/// Boundaries and grids are solved when first needed and kept, so a model belongs to one thread; no result depends on
+/// what was asked before.
 #[derive(Clone, Debug)]
 pub struct SliceModel {
     input: ModelInput,
+    kind: Kind,
 }
 
 impl SliceModel {
     /// A model from its input; values outside the domain give results with status, never a panic.
     pub fn new(input: ModelInput) -> Self {
-        Self { input }
+        let kind = kind(&input);
+        Self { input, kind }
     }
+
     /// The input.
     pub fn input(&self) -> &ModelInput {
         &self.input
     }
+
     /// Price per share with the slice's exercise style; NaN never: `None` where no number can be given.
-    pub fn price(&self, _option_type: OptionType, _strike: f64, _sigma: f64) -> Option<f64> {
-        None
+    pub fn price(&self, option_type: OptionType, strike: f64, sigma: f64) -> Option<f64> {
+        if !(strike > 0.0 && strike.is_finite() && sigma >= 0.0) {
+            return None;
+        }
+        let price = match &self.kind {
+            Kind::European => self.black_price(option_type, strike, sigma),
+            Kind::American(american) => {
+                let form = american.normal_form(&self.input, option_type, strike);
+                american.value(&self.input, option_type, strike, sigma)?.price * form.scale
+            }
+            Kind::CashDividends(model) => model.price(option_type, strike, sigma)?,
+            Kind::Unusable => return None,
+        };
+        price.is_finite().then_some(price)
     }
+
+    /// [`SliceModel::price`] of many strikes, `None` as NaN-free: where no number can be given `out` keeps its value
+    /// and the count of written prices is smaller than the slice.
+    ///
+    /// Works on the common length of the three slices.
+    pub fn prices(&self, option_type: OptionType, strikes: &[f64], sigmas: &[f64], out: &mut [f64]) -> usize {
+        let mut written = 0;
+        for ((&strike, &sigma), place) in strikes.iter().zip(sigmas).zip(out) {
+            if let Some(price) = self.price(option_type, strike, sigma) {
+                *place = price;
+                written += 1;
+            }
+        }
+        written
+    }
+
     /// Price of the European option under the same model (without cash dividends: Black on the forward).
-    pub fn european_price(&self, _option_type: OptionType, _strike: f64, _sigma: f64) -> Option<f64> {
-        None
+    pub fn european_price(&self, option_type: OptionType, strike: f64, sigma: f64) -> Option<f64> {
+        if !(strike > 0.0 && strike.is_finite() && sigma >= 0.0) {
+            return None;
+        }
+        let price = match &self.kind {
+            Kind::European | Kind::American(_) => self.black_price(option_type, strike, sigma),
+            Kind::CashDividends(model) => model.european_price(option_type, strike, sigma)?,
+            Kind::Unusable => return None,
+        };
+        price.is_finite().then_some(price)
     }
+
     /// The model's volatility of a price. `half_spread` (price) decides LOW_VEGA: half_spread/vega above 1.0 of volatility.
-    pub fn implied_volatility(
-        &self,
-        _option_type: OptionType,
-        _strike: f64,
-        _price: f64,
-        _half_spread: f64,
-    ) -> Implied {
-        Implied {
-            volatility: None,
-            status: VolatilityStatus::NotConverged,
-            method: PricingMethod::Black,
-            iterations: 0,
-            vega: 0.0,
-            critical_volatility: None,
+    pub fn implied_volatility(&self, option_type: OptionType, strike: f64, price: f64, half_spread: f64) -> Implied {
+        let input = &self.input;
+        if !(strike > 0.0 && strike.is_finite() && price.is_finite()) {
+            return not_converged(self.method(option_type));
+        }
+        match &self.kind {
+            Kind::European => self.black_implied(option_type, strike, price, half_spread),
+            Kind::American(american) if american.boundary(option_type).is_european() => {
+                self.black_implied(option_type, strike, price, half_spread)
+            }
+            Kind::American(american) => implied::implied(american, input, option_type, strike, price, half_spread),
+            Kind::CashDividends(model) => model.implied_volatility(option_type, strike, price, half_spread),
+            Kind::Unusable if input.time_to_expiry <= 0.0 => {
+                Implied { status: VolatilityStatus::Expired, ..not_converged(PricingMethod::Black) }
+            }
+            Kind::Unusable => not_converged(PricingMethod::Black),
         }
     }
+
     /// Equivalent Black volatility (on the forward) of the model's European price at model volatility `sigma`. Identity without cash dividends.
-    pub fn black_from_model(&self, _strike: f64, _sigma: f64) -> Option<f64> {
-        None
+    pub fn black_from_model(&self, strike: f64, sigma: f64) -> Option<f64> {
+        match &self.kind {
+            Kind::European | Kind::American(_) => sigma.is_finite().then_some(sigma),
+            Kind::CashDividends(model) => model.black_from_model(strike, sigma),
+            Kind::Unusable => None,
+        }
     }
+
     /// The model volatility whose European price has this equivalent Black volatility. Identity without cash dividends.
-    pub fn model_from_black(&self, _strike: f64, _black: f64) -> Option<f64> {
-        None
+    pub fn model_from_black(&self, strike: f64, black: f64) -> Option<f64> {
+        match &self.kind {
+            Kind::European | Kind::American(_) => black.is_finite().then_some(black),
+            Kind::CashDividends(model) => model.model_from_black(strike, black),
+            Kind::Unusable => None,
+        }
     }
+
     /// Sensitivities at model volatility `sigma` (see [`Greeks`] for units and what is held).
-    pub fn greeks(&self, _option_type: OptionType, _strike: f64, _sigma: f64) -> Option<Greeks> {
-        None
+    pub fn greeks(&self, option_type: OptionType, strike: f64, sigma: f64) -> Option<Greeks> {
+        if !(strike > 0.0 && strike.is_finite() && sigma > 0.0 && sigma.is_finite()) {
+            return None;
+        }
+        let greeks = match &self.kind {
+            Kind::European => greeks::european(&self.input, option_type, strike, sigma)?,
+            Kind::American(american) if american.boundary(option_type).is_european() => {
+                greeks::european(&self.input, option_type, strike, sigma)?
+            }
+            Kind::American(american) => american.greeks(&self.input, option_type, strike, sigma)?,
+            Kind::CashDividends(model) => model.greeks(option_type, strike, sigma)?,
+            Kind::Unusable => return None,
+        };
+        let Greeks { delta, gamma, vega, theta, rho } = greeks;
+        [delta, gamma, vega, theta, rho].iter().all(|g| g.is_finite()).then_some(greeks)
     }
+
     /// The solver that `price` uses for this type.
-    pub fn method(&self, _option_type: OptionType) -> PricingMethod {
-        PricingMethod::Black
+    pub fn method(&self, option_type: OptionType) -> PricingMethod {
+        match &self.kind {
+            Kind::European | Kind::Unusable => PricingMethod::Black,
+            Kind::American(american) if american.boundary(option_type).is_european() => PricingMethod::Black,
+            Kind::American(_) => PricingMethod::Boundary,
+            Kind::CashDividends(model) => model.method(option_type),
+        }
+    }
+
+    fn black_price(&self, option_type: OptionType, strike: f64, sigma: f64) -> f64 {
+        let input = &self.input;
+        black::price(option_type, input.forward, strike, input.time_to_expiry, sigma, input.discount_factor)
+    }
+
+    fn black_implied(&self, option_type: OptionType, strike: f64, price: f64, half_spread: f64) -> Implied {
+        let input = &self.input;
+        black::implied_volatility(
+            option_type,
+            input.forward,
+            strike,
+            input.time_to_expiry,
+            price,
+            input.discount_factor,
+            half_spread,
+        )
+    }
+}
+
+fn not_converged(method: PricingMethod) -> Implied {
+    Implied {
+        volatility: None,
+        status: VolatilityStatus::NotConverged,
+        method,
+        iterations: 0,
+        vega: 0.0,
+        critical_volatility: None,
+    }
+}
+
+fn kind(input: &ModelInput) -> Kind {
+    let positive = |x: f64| x > 0.0 && x.is_finite();
+    if !(positive(input.time_to_expiry) && positive(input.discount_factor) && positive(input.forward)) {
+        return Kind::Unusable;
+    }
+    match input.exercise_style {
+        ExerciseStyle::European => Kind::European,
+        ExerciseStyle::American if !(positive(input.spot) && input.borrow.is_finite()) => Kind::Unusable,
+        ExerciseStyle::American if input.dividends.is_empty() => {
+            let rate = -ln(input.discount_factor) / input.time_to_expiry;
+            Kind::American(Box::new(American::new(input, rate)))
+        }
+        ExerciseStyle::American => Kind::CashDividends(Box::new(CashDividendModel::new(input))),
     }
 }

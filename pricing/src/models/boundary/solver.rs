@@ -1,0 +1,200 @@
+//! The exercise boundary at one volatility: seed, then fixed-point iteration.
+
+use super::terms::Terms;
+use crate::math::{INV_SQRT_2PI, exp, ln, normal_cdf_each, normal_cdf_quick};
+
+/// How an iteration ended.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Ending {
+    /// Steps taken.
+    pub iterations: u32,
+    /// About what the last step moved prices by, as a share of the strike.
+    pub residual: f64,
+}
+
+/// A solved boundary: `w = ln(limit / B)` at the unknown nodes, from expiry's far end down.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Solved {
+    pub depth: Vec<f64>,
+    pub ending: Ending,
+}
+
+const ITERATIONS_MAX: u32 = 100;
+
+/// Solves the boundary of a put with strike 1; `None` where the iteration did not settle.
+///
+/// # Formula
+/// Andersen, Lake and Offengenden 2016, equation FP-B: with `v` the time from the node,
+/// `B(tau) = (e^{-r tau} Phi(d-(tau, B)) + r int e^{-r v} Phi(d-(v, B/B(tau-v))) dv) / (e^{-q tau} Phi(d+(tau, B)) + q int e^{-q v} Phi(d+) dv)`.
+/// The first step is a Jacobi-Newton step on the terms outside the integrals, the rest plain iteration. The squared
+/// depth `ln(B(0+)/B)^2` is a polynomial in `sqrt tau`.
+pub(super) fn solve(terms: &Terms, sigma: f64, tolerance: f64) -> Option<Solved> {
+    let rules = terms.rules;
+    let n = rules.order.boundary;
+    let l = rules.order.equation;
+    let mut depth = seed(terms, sigma);
+    let mut squared: Vec<f64> = depth.iter().map(|w| w * w).collect();
+    let mut lower = vec![0.0; n * l];
+    let mut upper = vec![0.0; n * l];
+    let deepest = deepest(terms, sigma);
+    let root_time = terms.time.sqrt();
+    let drift = (terms.rate - terms.dividend_yield) / sigma;
+    let mut ending = Ending { iterations: 0, residual: f64::INFINITY };
+    while ending.iterations < ITERATIONS_MAX {
+        arguments(terms, sigma, drift, &depth, &squared, &mut lower, &mut upper);
+        ending.iterations += 1;
+        let first = ending.iterations == 1;
+        let mut residual = 0.0_f64;
+        for i in 0..n {
+            let root_tau = rules.root_share[i] * root_time;
+            let tau = root_tau * root_tau;
+            let row = i * l..(i + 1) * l;
+            let stdev = sigma * root_tau;
+            let base = (terms.log_limit - depth[i]) / stdev + drift * root_tau;
+            let (lower_edge, upper_edge) = (base - 0.5 * stdev, base + 0.5 * stdev);
+            let (rate_factor, yield_factor) = (exp(-terms.rate * tau), exp(-terms.dividend_yield * tau));
+            let numerator =
+                rate_factor * normal_cdf_quick(lower_edge) + dot(&terms.rate_kernel[row.clone()], &lower[row.clone()]);
+            let denominator =
+                yield_factor * normal_cdf_quick(upper_edge) + dot(&terms.yield_kernel[row.clone()], &upper[row]);
+            let mut change = ln(numerator / denominator) - (terms.log_limit - depth[i]);
+            if first {
+                let slope = (rate_factor * density(lower_edge) / numerator
+                    - yield_factor * density(upper_edge) / denominator)
+                    / stdev;
+                change /= 1.0 - slope;
+            }
+            if !change.is_finite() {
+                return None;
+            }
+            let next = (depth[i] - change).clamp(0.5 * depth[i], deepest);
+            residual = residual.max((next - depth[i]).abs() * price_weight(terms, depth[i]));
+            depth[i] = next;
+        }
+        for (h, w) in squared.iter_mut().zip(&depth) {
+            *h = w * w;
+        }
+        ending.residual = residual / (sigma * root_time);
+        if ending.residual <= tolerance {
+            return Some(Solved { depth, ending });
+        }
+    }
+    None
+}
+
+/// `Phi(d-)` and `Phi(d+)` at every point of every equation.
+fn arguments(
+    terms: &Terms,
+    sigma: f64,
+    drift: f64,
+    depth: &[f64],
+    squared: &[f64],
+    lower: &mut [f64],
+    upper: &mut [f64],
+) {
+    let rules = terms.rules;
+    let points = rules.order.equation;
+    // Column by column: the sum runs over the boundary's nodes in one order at every point.
+    lower.fill(0.0);
+    for (column, h) in rules.equation_columns.chunks_exact(lower.len()).zip(squared) {
+        for (sum, m) in lower.iter_mut().zip(column) {
+            *sum += m * h;
+        }
+    }
+    let inverse = 1.0 / sigma;
+    let half = 0.5 * sigma;
+    let rows = lower.chunks_exact_mut(points).zip(upper.chunks_exact_mut(points));
+    for ((lower, upper), (roots, w)) in rows.zip(terms.root_elapsed.chunks_exact(points).zip(depth)) {
+        for ((lower, upper), root) in lower.iter_mut().zip(upper).zip(roots) {
+            let base = (lower.max(0.0).sqrt() - w) * inverse / root + drift * root;
+            *lower = base - half * root;
+            *upper = base + half * root;
+        }
+    }
+    normal_cdf_each(lower);
+    if terms.dividend_yield != 0.0 {
+        normal_cdf_each(upper);
+    }
+}
+
+/// What a move of `ln B` by `sigma sqrt(T)` is worth, about: the premium's integrand at the boundary is `r - q B`. At least
+/// 1e-4, so that the boundary itself is settled where hardly any price depends on it.
+fn price_weight(terms: &Terms, depth: f64) -> f64 {
+    let income = terms.rate - terms.dividend_yield * exp(terms.log_limit - depth);
+    (0.4 * income.abs() * terms.time).max(1e-4)
+}
+
+fn dot(a: &[f64], b: &[f64]) -> f64 {
+    a.iter().zip(b).map(|(x, y)| x * y).sum()
+}
+
+fn density(x: f64) -> f64 {
+    INV_SQRT_2PI * exp(-0.5 * x * x)
+}
+
+/// The perpetual put's depth, which no boundary of finite time exceeds.
+///
+/// # Formula
+/// Merton 1973: `B = lambda / (lambda - 1)`, `lambda` the negative root of `sigma^2 lambda (lambda-1)/2 + (r-q) lambda = r`.
+fn deepest(terms: &Terms, sigma: f64) -> f64 {
+    let half_variance = 0.5 * sigma * sigma;
+    let b = (terms.rate - terms.dividend_yield) / half_variance - 1.0;
+    let lambda = negative_root(b, terms.rate / half_variance);
+    terms.log_limit - ln(lambda / (lambda - 1.0))
+}
+
+/// The negative root of `x^2 + b x - c`, `c > 0`, without cancellation.
+fn negative_root(b: f64, c: f64) -> f64 {
+    let root = (b * b + 4.0 * c).sqrt();
+    if b > 0.0 { -0.5 * (b + root) } else { -2.0 * c / (root - b) }
+}
+
+/// Barone-Adesi and Whaley's 1987 boundary at each node by Newton's method, each from its neighbour.
+fn seed(terms: &Terms, sigma: f64) -> Vec<f64> {
+    let (r, q) = (terms.rate, terms.dividend_yield);
+    let half_variance = 0.5 * sigma * sigma;
+    let deepest = deepest(terms, sigma);
+    let mut depth = vec![0.0; terms.rules.order.boundary];
+    let mut w = 0.0_f64;
+    for (value, share) in depth.iter_mut().zip(&terms.rules.root_share).rev() {
+        let root_tau = share * terms.time.sqrt();
+        let tau = root_tau * root_tau;
+        let stdev = sigma * root_tau;
+        let (rate_factor, yield_factor) = (exp(-r * tau), exp(-q * tau));
+        let lambda = negative_root((r - q) / half_variance - 1.0, r / half_variance / -libm::expm1(-r * tau));
+        // Asymptotics near expiry: a few deviations, slowly fewer as time goes on.
+        w = if w == 0.0 { (3.0 * stdev).min(deepest) } else { w.max((0.5 * stdev).min(deepest)) };
+        for _ in 0..12 {
+            let b = exp(terms.log_limit - w);
+            let d1 = ((terms.log_limit - w) + (r - q) * tau) / stdev + 0.5 * stdev;
+            let upper = normal_cdf_quick(-d1);
+            let lower = normal_cdf_quick(stdev - d1);
+            let put = rate_factor * lower - b * yield_factor * upper;
+            let f = b * (1.0 - yield_factor * upper) + lambda * (1.0 - b - put);
+            let slope = (1.0 - yield_factor * upper) * (1.0 - lambda) + yield_factor * density(d1) / stdev;
+            let step = f / (slope * b);
+            let next = (w + step).clamp(0.3 * w, 3.0 * w).min(deepest);
+            let moved = (next - w).abs();
+            w = next;
+            if moved < 1e-3 * stdev {
+                break;
+            }
+        }
+        if !w.is_finite() {
+            w = 0.5 * stdev;
+        }
+        *value = w;
+    }
+    depth
+}
+
+/// `ln(limit/B)` at the remaining times of the price's points, then at the whole time.
+pub(super) fn depth_at_price_points(terms: &Terms, sigma: f64, tolerance: f64) -> Option<Vec<f64>> {
+    let Solved { depth, .. } = solve(terms, sigma, tolerance)?;
+    let rules = terms.rules;
+    let squared: Vec<f64> = depth.iter().map(|w| w * w).collect();
+    let rows = rules.price_matrix.chunks_exact(rules.order.boundary);
+    let mut points: Vec<f64> = rows.map(|row| dot(row, &squared).max(0.0).sqrt()).collect();
+    points.extend(depth.first());
+    points.iter().all(|w| w.is_finite()).then_some(points)
+}

@@ -1,0 +1,185 @@
+//! Implied volatility of American prices, by a bracketed secant on a nearly linear scale.
+
+use crate::math::exp;
+use crate::models::american::{American, NormalForm, Valued, certain};
+use crate::models::boundary::{VOLATILITY_MAX, VOLATILITY_MIN};
+use crate::models::{Implied, ModelInput, black};
+use crate::vocabulary::{OptionType, PricingMethod, VolatilityStatus};
+
+const ITERATIONS_MAX: u32 = 60;
+/// A step below this share of the volatility ends the search; the secant has then squared it.
+const STEP_TOLERANCE: f64 = 1e-7;
+/// Exercise value and price are one where they differ by less than this share of the strike.
+const INTRINSIC_TOLERANCE: f64 = 1e-9;
+
+/// The scale on which American prices are nearly linear in volatility: the total deviation that Black's formula needs
+/// for the same price. Out of the money it is Black's on the forward; in the money on the spot without discounting,
+/// which starts at the exercise value as the American price does.
+#[derive(Clone, Copy, Debug)]
+struct Scale {
+    forward: f64,
+    discount_factor: f64,
+}
+
+impl Scale {
+    fn new(form: &NormalForm, time: f64, price: f64) -> Self {
+        let forward = form.spot * exp((form.rate - form.dividend_yield) * time);
+        let on_forward = Self { forward, discount_factor: exp(-form.rate * time) };
+        let high = 0.98 * on_forward.discount_factor;
+        if form.spot >= 1.0 && price < high && on_forward.time_value(price) > 0.0 {
+            on_forward
+        } else {
+            Self { forward: form.spot, discount_factor: 1.0 }
+        }
+    }
+
+    fn time_value(&self, price: f64) -> f64 {
+        price / self.discount_factor - (1.0 - self.forward).max(0.0)
+    }
+
+    /// 0 at and below the exercise value, infinite at and above the bound.
+    fn deviation(&self, price: f64) -> f64 {
+        let time_value = self.time_value(price);
+        match black::implied_stdev_otm(self.forward, 1.0, time_value) {
+            Some(s) => s,
+            None if time_value > 0.0 => f64::INFINITY,
+            None => 0.0,
+        }
+    }
+
+    fn slope(&self, deviation: f64) -> f64 {
+        black::vega(self.forward, 1.0, 1.0, deviation, self.discount_factor)
+    }
+}
+
+/// The volatility of an American price without cash dividends.
+pub(super) fn implied(
+    american: &American,
+    input: &ModelInput,
+    option_type: OptionType,
+    strike: f64,
+    price: f64,
+    half_spread: f64,
+) -> Implied {
+    let ended = |status, critical_volatility| Implied {
+        volatility: None,
+        status,
+        method: PricingMethod::Boundary,
+        iterations: 0,
+        vega: 0.0,
+        critical_volatility,
+    };
+    let form = american.normal_form(input, option_type, strike);
+    let time = input.time_to_expiry;
+    if !(price.is_finite() && form.spot > 0.0 && form.spot.is_finite()) {
+        return ended(VolatilityStatus::NotConverged, None);
+    }
+    let p = price / form.scale;
+    let exercise = (1.0 - form.spot).max(0.0);
+    let tolerance = if exercise > 0.0 { INTRINSIC_TOLERANCE * strike / form.scale } else { 0.0 };
+    if p < exercise - tolerance {
+        return ended(VolatilityStatus::BelowIntrinsic, None);
+    }
+    if p >= exp((-form.rate * time).max(0.0)) {
+        return ended(VolatilityStatus::AboveBound, None);
+    }
+    if p <= exercise + tolerance {
+        // Without volatility, waiting may already be worth more: then no volatility gives so low a price.
+        return if certain(&form, time) > p + tolerance {
+            ended(VolatilityStatus::BelowIntrinsic, None)
+        } else {
+            let critical = american.boundary(option_type).critical_volatility(form.spot);
+            ended(VolatilityStatus::AtIntrinsic, Some(critical.unwrap_or(0.0)))
+        };
+    }
+    let evaluate = |sigma: f64| american.value(input, option_type, strike, sigma);
+    let Some(found) = search(&evaluate, &Scale::new(&form, time, p), time.sqrt(), p) else {
+        return ended(VolatilityStatus::NotConverged, None);
+    };
+    match found.outcome {
+        Outcome::Solved => {
+            let vega = found.vega * form.scale;
+            let low = half_spread > black::LOW_VEGA_UNCERTAINTY * vega;
+            Implied {
+                volatility: Some(found.sigma),
+                status: if low { VolatilityStatus::LowVega } else { VolatilityStatus::Ok },
+                method: found.method,
+                iterations: found.iterations,
+                vega,
+                critical_volatility: None,
+            }
+        }
+        Outcome::Below => Implied { iterations: found.iterations, ..ended(VolatilityStatus::BelowIntrinsic, None) },
+        Outcome::Above => Implied { iterations: found.iterations, ..ended(VolatilityStatus::AboveBound, None) },
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Outcome {
+    Solved,
+    /// The price lies below that of the least volatility.
+    Below,
+    /// Above that of the largest.
+    Above,
+}
+
+struct Found {
+    outcome: Outcome,
+    sigma: f64,
+    vega: f64,
+    method: PricingMethod,
+    iterations: u32,
+}
+
+fn search(evaluate: &dyn Fn(f64) -> Option<Valued>, scale: &Scale, root_time: f64, price: f64) -> Option<Found> {
+    let target = scale.deviation(price);
+    let (mut low, mut high) = (VOLATILITY_MIN, VOLATILITY_MAX);
+    let mut sigma = (target / root_time).clamp(1.02 * low, 0.98 * high);
+    let mut slope = root_time;
+    let mut before: Option<(f64, f64)> = None;
+    let mut method = PricingMethod::Boundary;
+    for iterations in 1..=ITERATIONS_MAX {
+        let valued = evaluate(sigma)?;
+        if valued.method == PricingMethod::Fallback || iterations == 1 {
+            method = valued.method;
+        }
+        let gap = scale.deviation(valued.price) - target;
+        if valued.price < price {
+            low = sigma;
+        } else {
+            high = sigma;
+        }
+        if let Some((sigma_before, gap_before)) = before {
+            let secant = (gap - gap_before) / (sigma - sigma_before);
+            if secant.is_finite() && secant > 0.0 && (sigma - sigma_before).abs() > 1e-6 * sigma {
+                slope = secant;
+            }
+        }
+        before = Some((sigma, gap));
+        let mut next = sigma - gap / slope;
+        let inside = next > low && next < high;
+        // Every fourth late step halves the bracket, so that no shape of the curve is slow.
+        if !inside || (iterations > 8 && iterations % 4 == 0) {
+            next = if gap.abs() <= STEP_TOLERANCE * target {
+                sigma
+            } else if gap > 0.0 {
+                (low * high).sqrt().max(0.6 * sigma)
+            } else {
+                (low * high).sqrt().min(1.6 * sigma)
+            };
+        }
+        let step = (next - sigma).abs();
+        if step <= STEP_TOLERANCE * sigma || valued.price == price {
+            let outcome = if next <= 1.001 * VOLATILITY_MIN && valued.price > price {
+                Outcome::Below
+            } else if next >= 0.999 * VOLATILITY_MAX && valued.price < price {
+                Outcome::Above
+            } else {
+                Outcome::Solved
+            };
+            return Some(Found { outcome, sigma: next, vega: slope * scale.slope(target), method, iterations });
+        }
+        sigma = next;
+    }
+    None
+}
