@@ -7,8 +7,10 @@ use std::path::Path;
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{Decimal128Type, Float64Type};
 use closemark_data::date;
+use closemark_data::generate::calibration::Tier;
 use closemark_data::generate::cast::Size;
 use closemark_data::generate::{GenerateRequest, generate};
+use closemark_data::sample;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
 fn read(path: &Path) -> Vec<RecordBatch> {
@@ -114,6 +116,89 @@ fn the_truth_lies_inside_most_untouched_quotes() {
     }
     let share: f64 = inside / all;
     assert!((0.93..=0.98).contains(&share), "{share} of {all}");
+}
+
+#[test]
+fn spreads_zero_bids_and_sizes_are_those_measured() {
+    let dir = tempfile::tempdir().unwrap();
+    generate(&GenerateRequest::new(3, 70, dir.path())).unwrap();
+    let touched: Vec<String> = ledger(dir.path()).into_iter().map(|[target, _, _]| target).collect();
+    let best = best_quotes(dir.path());
+    let mut spreads: BTreeMap<(String, usize), Vec<f64>> = BTreeMap::new();
+    let mut zero_bids: BTreeMap<String, (f64, f64)> = BTreeMap::new();
+    let mut series: BTreeMap<String, BTreeMap<String, usize>> = BTreeMap::new();
+    let bounds = [2.0, 5.0, 10.0, 20.0, 50.0];
+    for batch in read(&dir.path().join("truth.parquet")) {
+        for row in 0..batch.num_rows() {
+            let (symbol, tier) = (text(&batch, "osi_symbol", row), text(&batch, "tier", row));
+            *series.entry(tier.clone()).or_default().entry(symbol[..6].to_owned()).or_default() += 1;
+            let Some(&(bid, ask)) = best.get(&symbol).filter(|_| !touched.contains(&symbol)) else { continue };
+            let share = zero_bids.entry(tier.clone()).or_default();
+            share.0 += f64::from(u8::from(bid == 0));
+            share.1 += 1.0;
+            let (bid, ask) = (bid as f64 / 1e6, ask as f64 / 1e6);
+            let bucket = bounds.iter().filter(|&&b| 0.5 * (bid + ask) > b).count();
+            if bid > 0.0 && (1..bounds.len()).contains(&bucket) {
+                spreads.entry((tier, bucket)).or_default().push(ask - bid);
+            }
+        }
+    }
+    // The medians and shares of the measured names, read off their tables by hand.
+    let medians = [(Tier::B, [1.0, 1.55, 2.25, 3.4]), (Tier::C, [1.3, 2.0, 2.7, 3.5]), (Tier::D, [2.4, 3.0, 3.5, 3.9])];
+    let mut together = 1.0;
+    for (tier, expected) in medians {
+        for (i, expected) in expected.into_iter().enumerate() {
+            let all = spreads.get_mut(&(tier.as_str().to_owned(), i + 1)).unwrap();
+            all.sort_by(f64::total_cmp);
+            let median = all[all.len() / 2];
+            // A name's spreads move together, so two dozen names say little of one cell and more of all.
+            assert!((0.55..1.8).contains(&(median / expected)), "{tier:?} {i}: {median} for {expected}");
+            together *= median / expected;
+        }
+    }
+    // Twelve cells: each within a third of its median, on the whole.
+    assert!((0.032..31.0).contains(&together), "{together}");
+    for (tier, expected) in [("B", 0.123), ("C", 0.160), ("D", 0.182)] {
+        let (without, all) = zero_bids[tier];
+        assert!((without / all - expected).abs() < 0.07, "{tier}: {} for {expected}", without / all);
+    }
+    for (tier, expected) in [("B", 1263.0), ("C", 667.0), ("D", 123.0)] {
+        let mut counts: Vec<usize> = series[tier].values().copied().collect();
+        counts.sort_unstable();
+        let median = counts[counts.len() / 2] as f64;
+        assert!((0.6..1.7).contains(&(median / expected)), "{tier}: {median} for {expected}");
+    }
+}
+
+#[test]
+fn the_bundled_sample_is_what_the_generator_makes() {
+    let dir = tempfile::tempdir().unwrap();
+    generate(&GenerateRequest::sample(dir.path())).unwrap();
+    let mut bytes = sample::TRUTH.len() + sample::FAULTS.len();
+    for (name, file) in sample::FILES {
+        bytes += file.len();
+        if !name.ends_with("parquet") {
+            assert_eq!(fs::read(dir.path().join(name)).unwrap(), *file, "{name}");
+        }
+    }
+    assert!(bytes < 3_000_000, "{bytes}");
+    // The last digits of an American price may move with its solver, and one quote in a thousand with them.
+    let kept = dir.path().join("kept");
+    fs::create_dir(&kept).unwrap();
+    let quotes = sample::FILES.iter().find(|(name, _)| *name == "quotes.parquet").unwrap().1;
+    fs::write(kept.join("quotes.parquet"), quotes).unwrap();
+    fs::write(kept.join("truth.parquet"), sample::TRUTH).unwrap();
+    let (made, bundled) = (best_quotes(dir.path()), best_quotes(&kept));
+    let same = made.iter().filter(|(symbol, best)| bundled.get(*symbol) == Some(best)).count();
+    assert_eq!(made.len(), bundled.len());
+    assert!(same as f64 >= 0.995 * made.len() as f64, "{same} of {}", made.len());
+    let truth = |dir: &Path| -> Vec<f64> {
+        let all = read(&dir.join("truth.parquet"));
+        all.iter().flat_map(|b| (0..b.num_rows()).map(|row| number(b, "true_price", row).unwrap())).collect()
+    };
+    for (a, b) in truth(dir.path()).iter().zip(truth(&kept)) {
+        assert!((a - b).abs() <= 1e-3 * (1.0 + b.abs()).min(5.0), "{a} {b}");
+    }
 }
 
 #[test]
