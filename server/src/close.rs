@@ -5,9 +5,10 @@ use std::path::Path;
 
 use anyhow::Context;
 use closemark_data::day::Day;
-use closemark_data::input::{Folder, InputSource, ReadOptions, read_day};
+use closemark_data::input::{Embedded, Folder, InputSource, ReadOptions, read_day};
 use closemark_data::publication::{ExtraFile, PublicationRequest, RunState, publish};
 use closemark_data::report::{self, ReportHead, figures};
+use closemark_data::sample;
 use closemark_data::settings::{RunChoices, merge_settings_text, run_text};
 
 use crate::cli::CloseArguments;
@@ -64,7 +65,7 @@ fn read(arguments: &CloseArguments) -> anyhow::Result<Day> {
     let options = ReadOptions { flat_rate: arguments.flat_rate, only };
     let mut day = match &arguments.input {
         Some(folder) => read_from(&Folder(folder.clone()), &options)?,
-        None => anyhow::bail!("this build carries no sample day; give --input DIR"),
+        None => read_from(&Embedded::from_static(sample::FILES), &options)?,
     };
     if let Some(file) = &arguments.settings {
         let text = read_settings(file)?;
