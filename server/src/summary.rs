@@ -18,10 +18,10 @@ const EDITS: usize = 5;
 pub(crate) fn checked(day: &Day) -> String {
     let series: u64 = day.underlyings.iter().map(|underlying| underlying.series.len() as u64).sum();
     let mut out = format!(
-        "Input of {}, snapshot {}: {} of {}, {} read, {} dropped, {}\n",
+        "Input of {}, snapshot {}: {} series of {}, {} read, {} dropped, {}\n",
         date::to_text(day.market_date),
         day.snapshot_text,
-        counted(series, "series").trim_end_matches('s').to_owned() + "s",
+        grouped(series),
         counted(day.underlyings.len() as u64, "underlying"),
         counted(day.rows_read, "quote row"),
         grouped(day.rows_dropped),
