@@ -11,6 +11,7 @@ pub mod osi;
 pub mod publication;
 pub mod reference;
 pub mod report;
+pub mod sample;
 pub mod settings;
 pub mod time;
 pub mod verify;

@@ -392,7 +392,8 @@ mod tests {
         let settings = Settings::default();
         let plain = run_text(&settings, &RunChoices::default());
         assert_eq!(plain, settings_text(&settings));
-        let names = |list: &[&str]| RunChoices { flat_rate: None, only: list.iter().map(|s| (*s).to_owned()).collect() };
+        let names =
+            |list: &[&str]| RunChoices { flat_rate: None, only: list.iter().map(|s| (*s).to_owned()).collect() };
         assert_eq!(run_text(&settings, &names(&["B", "A", "B"])), run_text(&settings, &names(&["A", "B"])));
         let rate = |r| RunChoices { flat_rate: Some(r), only: Vec::new() };
         assert_eq!(run_text(&settings, &rate(-0.0)), run_text(&settings, &rate(0.0)));

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use closemark_data::date;
+use closemark_data::import::ImportFormat;
+use closemark_pricing::Price;
 use closemark_pricing::series::Date;
 
 use crate::exit::Exit;
@@ -29,6 +31,8 @@ pub(crate) enum Command {
     Verify(VerifyArguments),
     /// Generate a synthetic day with known truth (truth.parquet) and a ledger of injected faults (faults.csv).
     Generate(GenerateArguments),
+    /// Make an input folder from other people's files.
+    Import(ImportArguments),
     /// Show an underlying's slices, or the smile and marks of one expiration.
     Show(ShowArguments),
 }
@@ -113,6 +117,55 @@ pub(crate) struct GenerateArguments {
     /// A trading day; on a half day the snapshot is the early close.
     #[arg(long, value_name = "DATE", value_parser = day)]
     pub date: Option<Date>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ImportArguments {
+    /// cboe-quotedata, lean, or table (any CSV or Parquet with a column map).
+    #[arg(long, value_name = "FORMAT", value_parser = format)]
+    pub format: ImportFormat,
+    /// The files.
+    #[arg(value_name = "FILE", required = true)]
+    pub files: Vec<PathBuf>,
+    /// Folder to write.
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// Price of an underlying, as SYMBOL=PRICE, or PRICE alone where there is only one; may be given more than once.
+    #[arg(long, value_name = "[SYMBOL=]PRICE", value_parser = price)]
+    pub price: Vec<(String, Price)>,
+    /// Dividends: underlying, ex_date, amount, status; or Lean's factor-file extract.
+    #[arg(long, value_name = "FILE")]
+    pub dividends: Option<PathBuf>,
+    /// Rates: tenor_days, zero_rate; or a Treasury par-yield table. May be given more than once.
+    #[arg(long, value_name = "FILE")]
+    pub rates: Vec<PathBuf>,
+    /// One zero rate for all times, a fraction per year.
+    #[arg(long, value_name = "R", value_parser = rate, allow_negative_numbers = true, conflicts_with = "rates")]
+    pub flat_rate: Option<f64>,
+    /// Column map of a table: a TOML file, or us_equity_chains, crypto_marks, spx_2011.
+    #[arg(long, value_name = "FILE", required_if_eq("format", "table"))]
+    pub map: Option<String>,
+    /// Keep only rows where the column has the value, as COLUMN=VALUE; a value may end in *.
+    #[arg(long, value_name = "COLUMN=VALUE", value_parser = filter)]
+    pub filter: Vec<(String, String)>,
+}
+
+fn format(text: &str) -> Result<ImportFormat, String> {
+    ImportFormat::parse(text).ok_or_else(|| "allowed are cboe-quotedata, lean and table".to_owned())
+}
+
+fn price(text: &str) -> Result<(String, Price), String> {
+    let (symbol, number) = text.split_once('=').unwrap_or(("", text));
+    let price =
+        number.parse::<f64>().ok().and_then(Price::nearest).filter(|p| *p > Price::ZERO && *p <= Price::INPUT_MAX);
+    price
+        .map(|price| (symbol.to_owned(), price))
+        .ok_or_else(|| "allowed is a positive price such as 645.57, or AAPL=645.57".to_owned())
+}
+
+fn filter(text: &str) -> Result<(String, String), String> {
+    let (column, value) = text.split_once('=').ok_or_else(|| "allowed is COLUMN=VALUE".to_owned())?;
+    Ok((column.to_owned(), value.to_owned()))
 }
 
 fn rate(text: &str) -> Result<f64, String> {

@@ -1,9 +1,15 @@
 //! `closemark close`: the main job.
 
+use std::fs;
+use std::path::Path;
+
+use anyhow::Context;
 use closemark_data::day::Day;
+use closemark_data::input::{Embedded, Folder, InputSource, ReadOptions, read_day};
 use closemark_data::publication::{ExtraFile, PublicationRequest, RunState, publish};
 use closemark_data::report::{self, ReportHead, figures};
-use closemark_data::settings::{RunChoices, run_text};
+use closemark_data::sample;
+use closemark_data::settings::{RunChoices, merge_settings_text, run_text};
 
 use crate::cli::CloseArguments;
 use crate::curve::settle_curve;
@@ -55,5 +61,23 @@ pub(crate) fn run(arguments: &CloseArguments) -> anyhow::Result<Exit> {
 }
 
 fn read(arguments: &CloseArguments) -> anyhow::Result<Day> {
-    anyhow::bail!("{:?}: no reader", arguments.input)
+    let only = if arguments.only.is_empty() { None } else { Some(arguments.only.clone()) };
+    let options = ReadOptions { flat_rate: arguments.flat_rate, only };
+    let mut day = match &arguments.input {
+        Some(folder) => read_from(&Folder(folder.clone()), &options)?,
+        None => read_from(&Embedded::from_static(sample::FILES), &options)?,
+    };
+    if let Some(file) = &arguments.settings {
+        let text = read_settings(file)?;
+        merge_settings_text(&mut day.settings, &text).with_context(|| file.display().to_string())?;
+    }
+    Ok(day)
+}
+
+fn read_from(source: &dyn InputSource, options: &ReadOptions) -> anyhow::Result<Day> {
+    Ok(read_day(source, options)?)
+}
+
+fn read_settings(file: &Path) -> anyhow::Result<String> {
+    fs::read_to_string(file).with_context(|| format!("{}: cannot be read as settings", file.display()))
 }

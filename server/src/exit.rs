@@ -18,8 +18,7 @@ pub(crate) enum Exit {
 impl Exit {
     /// Says why on standard error, in one line.
     pub(crate) fn fatal(error: &anyhow::Error) -> Self {
-        let line: String =
-            format!("{error:#}").chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+        let line: String = format!("{error:#}").chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
         eprintln!("closemark: {line}");
         Self::Failed
     }

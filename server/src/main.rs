@@ -7,6 +7,7 @@ mod close;
 mod curve;
 mod exit;
 mod generate;
+mod import;
 mod marking;
 mod output;
 mod profile;
@@ -28,6 +29,7 @@ fn main() -> ExitCode {
         Command::Close(arguments) => close::run(&arguments),
         Command::Verify(arguments) => verify::run(&arguments),
         Command::Generate(arguments) => generate::run(&arguments),
+        Command::Import(arguments) => import::run(&arguments),
         Command::Show(arguments) => show::run(&arguments),
     };
     done.unwrap_or_else(|error| Exit::fatal(&error)).code()

@@ -18,10 +18,10 @@ const EDITS: usize = 5;
 pub(crate) fn checked(day: &Day) -> String {
     let series: u64 = day.underlyings.iter().map(|underlying| underlying.series.len() as u64).sum();
     let mut out = format!(
-        "Input of {}, snapshot {}: {} of {}, {} read, {} dropped, {}\n",
+        "Input of {}, snapshot {}: {} series of {}, {} read, {} dropped, {}\n",
         date::to_text(day.market_date),
         day.snapshot_text,
-        counted(series, "series").trim_end_matches('s').to_owned() + "s",
+        grouped(series),
         counted(day.underlyings.len() as u64, "underlying"),
         counted(day.rows_read, "quote row"),
         grouped(day.rows_dropped),
@@ -57,7 +57,8 @@ pub(crate) fn closed(day: &Day, board: &Board<'_>, published: &Published) -> Str
     for (source, count) in sources {
         let share = *count as f64 / total.series.max(1) as f64;
         let bar = "█".repeat((40.0 * share).ceil().max(0.0) as usize);
-        let _ = writeln!(out, "  {:<18} {:>10} {:>8}  {bar}", source.as_str(), grouped(*count), percent(Some(share), 2));
+        let _ =
+            writeln!(out, "  {:<18} {:>10} {:>8}  {bar}", source.as_str(), grouped(*count), percent(Some(share), 2));
     }
 
     out.push_str("\nQuotes, two-sided and out of the money\n");

@@ -32,7 +32,15 @@ fn said(report: &VerifyReport, shown: usize) -> String {
         out.push_str("Everything holds.\n");
         return out;
     }
-    let _ = writeln!(out, "{} not hold:", if report.violation_count == 1 { "1 does".to_owned() } else { format!("{} do", grouped(report.violation_count)) });
+    let _ = writeln!(
+        out,
+        "{} not hold:",
+        if report.violation_count == 1 {
+            "1 does".to_owned()
+        } else {
+            format!("{} do", grouped(report.violation_count))
+        }
+    );
     let mut kinds = BTreeMap::<&str, u64>::new();
     for violation in &report.violations {
         *kinds.entry(violation.kind.as_str()).or_default() += 1;
@@ -46,7 +54,12 @@ fn said(report: &VerifyReport, shown: usize) -> String {
     }
     let rest = report.violation_count.saturating_sub(report.violations.len().min(shown) as u64);
     if rest > 0 {
-        let _ = writeln!(out, "... and {} more; --all lists up to {}", grouped(rest), grouped(VerifyReport::VIOLATIONS_MAX as u64));
+        let _ = writeln!(
+            out,
+            "... and {} more; --all lists up to {}",
+            grouped(rest),
+            grouped(VerifyReport::VIOLATIONS_MAX as u64)
+        );
     }
     out
 }

@@ -43,7 +43,9 @@ fn pricing_is_pure() {
     assert!(files.len() > 20);
     for file in files {
         let text = std::fs::read_to_string(&file).expect("source");
-        for foreign in ["std::fs", "std::time", "std::env", "std::thread", "std::net", "std::process", "HashMap", "println!"] {
+        for foreign in
+            ["std::fs", "std::time", "std::env", "std::thread", "std::net", "std::process", "HashMap", "println!"]
+        {
             assert!(!text.contains(foreign), "{} uses {foreign}", file.display());
         }
     }
@@ -56,7 +58,13 @@ fn verification_shares_nothing_with_what_makes_the_marks() {
     assert!(files.len() > 3);
     for file in files {
         let text = std::fs::read_to_string(&file).expect("source");
-        for maker in ["closemark_pricing::publish", "closemark_pricing::arbitrage", "closemark_pricing::smoothing", "closemark_pricing::models", "crate::publication"] {
+        for maker in [
+            "closemark_pricing::publish",
+            "closemark_pricing::arbitrage",
+            "closemark_pricing::smoothing",
+            "closemark_pricing::models",
+            "crate::publication",
+        ] {
             let tests_only = file.to_string_lossy().contains("test");
             assert!(tests_only || !text.contains(maker), "{} uses {maker}", file.display());
         }

@@ -98,7 +98,8 @@ pub fn true_name(market: &Market, profile: &Profile, random: &mut Random) -> Tru
         _ => None,
     };
     if let (Some(unit), Some(class)) = (adjusted, profile.classes.first()) {
-        let few = Class { expirations: class.expirations.min(3), series: (class.series * 0.4).max(24.0), ..class.clone() };
+        let few =
+            Class { expirations: class.expirations.min(3), series: (class.series * 0.4).max(24.0), ..class.clone() };
         let root = format!("{}1", class.root);
         add_class(market, profile, &few, &root, Some(unit), random, &mut name);
     }
@@ -250,8 +251,9 @@ impl SlicePricer {
     fn black_volatilities(&self, strikes: &[f64]) -> Vec<Result<f64, f64>> {
         let mut result = vec![Err(0.0); strikes.len()];
         let middle = strikes.partition_point(|&k| k < self.forward);
-        let mut last = black_volatility(self.forward, self.forward, self.t, self.european(OptionType::Call, self.forward))
-            .unwrap_or(0.2);
+        let mut last =
+            black_volatility(self.forward, self.forward, self.t, self.european(OptionType::Call, self.forward))
+                .unwrap_or(0.2);
         let start = last;
         let mut at = |i: usize, option_type: OptionType, last: &mut f64| {
             let (Some(&k), Some(slot)) = (strikes.get(i), result.get_mut(i)) else { return };
@@ -290,9 +292,12 @@ impl SlicePricer {
             .model_from_black(strike, volatility)
             .and_then(|sigma| Some((sigma, model.price(option_type, strike, sigma)?)));
         match american {
-            Some((sigma, price)) => {
-                Worth { price: price.max(european).max(exercise), volatility: black.ok().map(|_| sigma), modelled: true, delta }
-            }
+            Some((sigma, price)) => Worth {
+                price: price.max(european).max(exercise),
+                volatility: black.ok().map(|_| sigma),
+                modelled: true,
+                delta,
+            },
             None => Worth { price: european.max(exercise), volatility: None, modelled: false, delta },
         }
     }
@@ -364,7 +369,11 @@ mod tests {
             }
         }
         // AM and PM settlement meet on one date.
-        assert!(name.slices.iter().any(|a| name.slices.iter().any(|b| a.expiration == b.expiration && a.settlement < b.settlement)));
+        assert!(
+            name.slices
+                .iter()
+                .any(|a| name.slices.iter().any(|b| a.expiration == b.expiration && a.settlement < b.settlement))
+        );
     }
 
     #[test]
@@ -382,9 +391,11 @@ mod tests {
                 }
                 let sign = if a.option_type == OptionType::Call { 1.0 } else { -1.0 };
                 assert!(a.price >= sign * (profile.spot - a.strike) - 1e-9);
-                for b in name.series.iter().filter(|b| {
-                    b.slice > a.slice && b.strike == a.strike && b.option_type == a.option_type
-                }) {
+                for b in name
+                    .series
+                    .iter()
+                    .filter(|b| b.slice > a.slice && b.strike == a.strike && b.option_type == a.option_type)
+                {
                     if name.slices[b.slice].root == slice.root {
                         assert!(b.price >= a.price - 2e-4 * profile.spot, "{} {}", a.osi_symbol, b.osi_symbol);
                     }

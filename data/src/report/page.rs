@@ -39,10 +39,7 @@ pub(crate) fn page(day: &Day, board: &Board<'_>, head: &ReportHead<'_>) -> Strin
     pictures(&mut out, board);
     out.push_str("</main>\n<script type=\"application/json\" id=\"data\">");
     out.push_str(&data(board));
-    let _ = write!(
-        out,
-        "</script>\n<script>\n{DRAW_JS}</script>\n<script>\n{PAGE_JS}</script>\n</body>\n</html>\n"
-    );
+    let _ = write!(out, "</script>\n<script>\n{DRAW_JS}</script>\n<script>\n{PAGE_JS}</script>\n</body>\n</html>\n");
     out
 }
 
@@ -109,7 +106,12 @@ fn gate_value(gate: &Gate) -> String {
     match gate.value {
         None => "nothing to measure".to_owned(),
         Some(_) if gate.name == "violations" => grouped(gate.count),
-        value => format!("{} <span class=\"soft\">({} of {})</span>", percent(value, 2), grouped(gate.count), grouped(gate.of)),
+        value => format!(
+            "{} <span class=\"soft\">({} of {})</span>",
+            percent(value, 2),
+            grouped(gate.count),
+            grouped(gate.of)
+        ),
     }
 }
 
@@ -167,8 +169,11 @@ fn edit_pairs(board: &Board<'_>) -> Vec<(String, u64)> {
     let mut low = 0.0;
     let mut pairs = Vec::new();
     for (&end, &count) in EDIT_CLASSES.iter().zip(&board.total.edit_classes) {
-        let name =
-            if end.is_finite() { format!("{} to {}", short(low, 2), short(end, 2)) } else { format!("above {}", short(low, 2)) };
+        let name = if end.is_finite() {
+            format!("{} to {}", short(low, 2), short(end, 2))
+        } else {
+            format!("above {}", short(low, 2))
+        };
         pairs.push((name, count));
         low = end;
     }
@@ -218,8 +223,20 @@ fn table_of_underlyings(out: &mut String, board: &Board<'_>) {
     );
     out.push_str("<div class=\"scroll tall\"><table id=\"board\"><thead><tr>");
     for name in [
-        "underlying", "price", "series", "slices", "worst edit", "inside", "accepted", "before", "after", "capped", "carried",
-        "not converged", "no mark", "confidence",
+        "underlying",
+        "price",
+        "series",
+        "slices",
+        "worst edit",
+        "inside",
+        "accepted",
+        "before",
+        "after",
+        "capped",
+        "carried",
+        "not converged",
+        "no mark",
+        "confidence",
     ] {
         let _ = write!(out, "<th scope=\"col\"><button type=\"button\">{name}</button></th>");
     }

@@ -45,7 +45,9 @@ pub(super) fn slices(run: &OpenRun, symbol: &str, slices: &[SliceRow], marks: &[
         );
         let _ = writeln!(out, "{}", cut(&line));
     }
-    out.push_str("\n* carry for European classes; before and after: violations in the mids and in the published integers\n");
+    out.push_str(
+        "\n* carry for European classes; before and after: violations in the mids and in the published integers\n",
+    );
     out
 }
 

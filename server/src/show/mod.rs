@@ -7,10 +7,8 @@ mod smile;
 mod table;
 
 use closemark_data::date;
-use closemark_data::publication::read::{
-    MarkRow, OpenRun, SliceRow, open_current, open_run, read_marks, read_slices,
-};
 use closemark_data::publication::date_folder;
+use closemark_data::publication::read::{MarkRow, OpenRun, SliceRow, open_current, open_run, read_marks, read_slices};
 use closemark_pricing::series::Date;
 
 use crate::cli::ShowArguments;

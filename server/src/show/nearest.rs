@@ -35,7 +35,9 @@ mod tests {
 
     #[test]
     fn distances_known_by_hand() {
-        for (a, b, d) in [("kitten", "sitting", 3), ("", "abc", 3), ("SPX", "SPX", 0), ("SPY", "SPX", 1), ("flaw", "lawn", 2)] {
+        for (a, b, d) in
+            [("kitten", "sitting", 3), ("", "abc", 3), ("SPX", "SPX", 0), ("SPY", "SPX", 1), ("flaw", "lawn", 2)]
+        {
             assert_eq!((distance(a, b), distance(b, a)), (d, d));
         }
     }

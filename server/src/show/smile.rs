@@ -42,10 +42,13 @@ pub(super) fn draw(slice: &SliceRow, rows: &[&MarkRow], all: bool, colour: bool)
         let Some(x) = across(point.strike) else { continue };
         let Some(ask) = point.ask else { continue };
         // A bar without a bid reaches the floor: any lower volatility is as good.
-        let (top, bottom) = (bounded((y_high - ask) / (y_high - y_low), height), match point.bid {
-            Some(bid) => bounded((y_high - bid) / (y_high - y_low), height),
-            None => height - 1,
-        });
+        let (top, bottom) = (
+            bounded((y_high - ask) / (y_high - y_low), height),
+            match point.bid {
+                Some(bid) => bounded((y_high - bid) / (y_high - y_low), height),
+                None => height - 1,
+            },
+        );
         if ask >= y_low && point.bid.is_none_or(|bid| bid <= y_high) {
             (top..=bottom).for_each(|y| canvas.dot(x, y, point.ink));
         }

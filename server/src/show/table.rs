@@ -26,8 +26,7 @@ pub(super) fn series(rows: &[&MarkRow], forward: Option<f64>, all: bool, colour:
     }
     let listed: Vec<_> = strikes.into_iter().collect();
     let below = forward.map_or(listed.len() / 2, |f| listed.partition_point(|(strike, _)| strike.to_f64() < f));
-    let (from, to) =
-        if all { (0, listed.len()) } else { (below.saturating_sub(SIDE), listed.len().min(below + SIDE)) };
+    let (from, to) = if all { (0, listed.len()) } else { (below.saturating_sub(SIDE), listed.len().min(below + SIDE)) };
     let shown = listed.get(from..to).unwrap_or(&[]);
 
     let mut out = String::from(
@@ -57,7 +56,12 @@ fn side(row: Option<&MarkRow>) -> String {
     let mark = row.mark.map_or("none".to_owned(), |mark| mark.to_string());
     let volatility = number(row.smoothed_volatility.map(|v| 100.0 * v), 2);
     let excluded = if row.accepted == Some(false) { "!" } else { " " };
-    format!("{:>8} {:>8} {mark:>12} {volatility:>6} {}{excluded}", money(row.bid), money(row.ask), code(row.mark_source))
+    format!(
+        "{:>8} {:>8} {mark:>12} {volatility:>6} {}{excluded}",
+        money(row.bid),
+        money(row.ask),
+        code(row.mark_source)
+    )
 }
 
 fn code(source: MarkSource) -> &'static str {

@@ -100,8 +100,7 @@ fn the_data_carries_the_worst_twenty_and_stays_within_its_bounds() {
     let index = marks.slices.iter().position(|s| super::worst::slice_label(s) == label).unwrap();
     let published: Vec<f64> =
         marks.series.iter().filter(|s| s.slice == index).map(|s| s.mark.unwrap().to_f64()).collect();
-    let drawn: Vec<f64> =
-        first["slices"][0]["mark"].as_array().unwrap().iter().map(|v| v.as_f64().unwrap()).collect();
+    let drawn: Vec<f64> = first["slices"][0]["mark"].as_array().unwrap().iter().map(|v| v.as_f64().unwrap()).collect();
     assert_eq!(drawn, published);
     assert!(page.len() < 1_500_000, "{}", page.len());
 }
@@ -110,7 +109,15 @@ fn the_data_carries_the_worst_twenty_and_stays_within_its_bounds() {
 fn hostile_names_stay_text_and_the_page_asks_for_nothing_outside() {
     let hostile = "<img src=x onerror=alert(1)>\"'&</script>";
     let (day, marks) = fixture::day(vec![fixture::name(hostile, 100.0, 0.2, 1, 0.2)]);
-    let gates = [Gate { name: hostile.to_owned(), bound: Bound::AtLeast, limit: 0.5, value: None, count: 0, of: 0, pass: false }];
+    let gates = [Gate {
+        name: hostile.to_owned(),
+        bound: Bound::AtLeast,
+        limit: 0.5,
+        value: None,
+        count: 0,
+        of: 0,
+        pass: false,
+    }];
     let page = render(&day, &marks, &head(&gates));
     assert!(!page.contains("<img"));
     assert_eq!(data_of(&page)["worst"][0]["underlying"], hostile);
@@ -130,12 +137,30 @@ fn an_empty_day_is_a_page_too() {
 
 #[test]
 fn tmp_demo() {
-    let mut names: Vec<_> = (0..30).map(|i| fixture::name(&format!("N{i:02}"), 100.0 + f64::from(i), 0.3, 9, f64::from(i) / 24.0)).collect();
+    let mut names: Vec<_> = (0..30)
+        .map(|i| fixture::name(&format!("N{i:02}"), 100.0 + f64::from(i), 0.3, 9, f64::from(i) / 24.0))
+        .collect();
     names[29].1.slices[2].solver_status = SolverStatus::MaxIterations;
     let (day, marks) = fixture::day(names);
     let gates = [
-        Gate { name: "coverage".into(), bound: Bound::AtLeast, limit: 0.95, value: Some(0.9987), count: 9987, of: 10000, pass: true },
-        Gate { name: "violations".into(), bound: Bound::AtMost, limit: 0.0, value: Some(3.0), count: 3, of: 10000, pass: false },
+        Gate {
+            name: "coverage".into(),
+            bound: Bound::AtLeast,
+            limit: 0.95,
+            value: Some(0.9987),
+            count: 9987,
+            of: 10000,
+            pass: true,
+        },
+        Gate {
+            name: "violations".into(),
+            bound: Bound::AtMost,
+            limit: 0.0,
+            value: Some(3.0),
+            count: 3,
+            of: 10000,
+            pass: false,
+        },
     ];
     std::fs::write("/tmp/report.html", render(&day, &marks, &head(&gates))).unwrap();
 }
