@@ -35,14 +35,14 @@ fn parse(line: &str) -> Row {
             amount: amount.parse().unwrap(),
         })
         .collect();
-    let paid: f64 = dividends.iter().map(|d| d.amount * ((rate - borrow) * (time - d.time)).exp()).sum();
+    let paid: f64 = dividends.iter().map(|d| d.amount * libm::exp((rate - borrow) * (time - d.time))).sum();
     let input = ModelInput {
         exercise_style: ExerciseStyle::American,
         spot: 100.0,
         time_to_expiry: time,
-        discount_factor: (-rate * time).exp(),
+        discount_factor: libm::exp(-rate * time),
         borrow,
-        forward: 100.0 * ((rate - borrow) * time).exp() - paid,
+        forward: 100.0 * libm::exp((rate - borrow) * time) - paid,
         dividends,
     };
     Row {

@@ -39,7 +39,7 @@ pub(crate) struct Valuation {
 /// Spacing of the coarse plan over that of the fine one.
 const COARSENESS: f64 = 1.5;
 /// Spacing and steps of rough tables, as multiples of the usual ones.
-const ROUGH: (f64, f64) = (1.8, 0.5);
+const ROUGH: (f64, f64) = (1.5, 0.6);
 
 /// What a table is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
