@@ -65,7 +65,8 @@ fn fallback_agrees() {
     let (mut worst, mut worst_european, mut worst_delta, mut worst_gamma) = (0.0_f64, 0.0_f64, 0.0_f64, 0.0_f64);
     for row in rows() {
         let result = fallback::price(&row.input, row.option_type, row.strike, row.sigma).unwrap();
-        // Both grids are of second order in the deviation of the log price, and QuantLib exercises explicitly.
+        // Both grids are of second order in the deviation of the log price. QuantLib exercises explicitly, and so is low
+        // by first order in time: with 16,000 steps instead of 1,000 the worst row rises from 5.7419 to 5.7465.
         let scale = 4.5e-3 + 6e-3 * row.sigma * row.sigma * row.input.time_to_expiry;
         worst = worst.max((result.american - row.american).abs() / scale);
         worst_european = worst_european.max((result.european - row.european).abs() / scale);
@@ -84,7 +85,7 @@ fn cash_dividend_model_agrees() {
         let european = model.european_price(row.option_type, row.strike, row.sigma).unwrap();
         let greeks = model.greeks(row.option_type, row.strike, row.sigma).unwrap();
         // The European value keeps parity with the formula's forward, also where the price may fall below a dividend.
-        let scale = 4.5e-3 + 3e-3 * row.sigma * row.sigma * row.input.time_to_expiry;
+        let scale = 6e-3 + 3e-3 * row.sigma * row.sigma * row.input.time_to_expiry;
         let text = format!(
             "{} {} {} {american} {} {european} {} {greeks:?}",
             row.option_type, row.strike, row.sigma, row.american, row.european
