@@ -308,7 +308,7 @@ impl Call {
     }
 
     fn panel(&self, sigma: f64, s: f64, a: f64, b: f64, rule: &GaussLegendre, sum: &mut Parts) {
-        if !(b > a) {
+        if b <= a {
             return;
         }
         let forward = self.spot * exp(self.carry * self.before);
@@ -336,7 +336,7 @@ mod tests {
             exercise_style: ExerciseStyle::American,
             spot: 100.0,
             time_to_expiry: t,
-            discount_factor: (-r * t).exp(),
+            discount_factor: libm::exp(-r * t),
             borrow: 0.0,
             forward: 100.0,
             dividends: vec![ModelDividend { time: ex_date, amount }],

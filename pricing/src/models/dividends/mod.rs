@@ -59,7 +59,7 @@ impl CashDividendModel {
         self.rough.get_or_init(|| {
             // A shift never turns the rate's sign, and with it the kind of exercise.
             let rate = base.schedule.rate;
-            let low = if rate >= 0.0 && rate < RATE_SHIFT { 0.0 } else { -RATE_SHIFT };
+            let low = if (0.0..RATE_SHIFT).contains(&rate) { 0.0 } else { -RATE_SHIFT };
             Box::new(
                 [low, low + 2.0 * RATE_SHIFT]
                     .map(|shift| Market::new(base.schedule.with_rate_shift(shift), Grade::Rough)),
@@ -117,16 +117,28 @@ impl CashDividendModel {
             return Some(Greeks { delta: at.delta, ..Greeks::default() });
         }
         let yearly = rate * at.price - (rate - borrow) * spot * at.delta - 0.5 * sigma * sigma * spot * spot * at.gamma;
-        let [down, up] = self.rough(market);
-        let (down, up) = (down.american(option_type, strike, sigma)?, up.american(option_type, strike, sigma)?);
         let greeks = Greeks {
             delta: at.delta,
             gamma: at.gamma,
             vega: at.vega,
             theta: yearly / DAYS_PER_YEAR,
-            rho: (up.price - down.price) / (2.0 * RATE_SHIFT),
+            rho: self.rho(market, option_type, strike, sigma, at.price)?,
         };
         [greeks.gamma, greeks.theta, greeks.rho].iter().all(|x| x.is_finite()).then_some(greeks)
+    }
+
+    /// Rho from rough tables, the premium's part scaled by how much the rough premium falls short.
+    fn rho(&self, market: &Market, option_type: OptionType, strike: f64, sigma: f64, price: f64) -> Option<f64> {
+        let parts = |market: &Market| -> Option<(f64, f64)> {
+            let european = market.european(option_type, strike, sigma)?;
+            Some((european, market.american(option_type, strike, sigma)?.price - european))
+        };
+        let [down, up] = self.rough(market);
+        let (low, high) = (parts(down)?, parts(up)?);
+        let premium = price - market.european(option_type, strike, sigma)?;
+        let rough = 0.5 * (low.1 + high.1);
+        let share = if rough > 0.0 { (premium / rough).clamp(0.8, 1.25) } else { 1.0 };
+        Some(((high.0 - low.0) + (high.1 - low.1) * share) / (2.0 * RATE_SHIFT))
     }
 
     /// The solver that [`Self::price`] uses for this type.

@@ -314,7 +314,7 @@ impl<'a> Later<'a> {
 
     /// American and European value at price `s`.
     fn values(&self, claim: &Claim<'_>, l: usize, s: f64, log_s: f64) -> (f64, f64) {
-        if !(s > 0.0) {
+        if s <= 0.0 {
             return (self.held_at_zero, self.worthless);
         }
         let position = (log_s - self.log_first[l]) / self.grid.spacing[l];
@@ -364,6 +364,7 @@ impl<'a> Later<'a> {
     }
 }
 
+#[allow(clippy::needless_range_loop, reason = "a lane indexes nodes and line alike")]
 fn edge(grid: &Grid, values: &[Lane], edge: usize, inner: usize) -> Line {
     let mut line = Line { slope: ZERO, level: ZERO };
     for l in 0..LANES {
