@@ -74,13 +74,16 @@ const TOLERANCE: f64 = 1e-10;
 const ACCEPTABLE: f64 = 1e-7;
 const STALL: u32 = 12;
 /// Slack at the start of a row that holds nothing more.
-const START_SLACK: f64 = 0.1;
+const START_SLACK: f64 = 1.0;
 /// Largest product of slack and multiplier at the start.
 const START_PRODUCT: f64 = 10.0;
 /// Steps shorter than this are replaced by centring ones.
-const STEP_MIN: f64 = 0.1;
-/// What centring leaves of the gap.
-const CENTER: f64 = 0.7;
+const STEP_MIN: f64 = 0.15;
+/// Least product against the mean: nearer to a side the next steps would be short.
+const NEIGHBOURHOOD: f64 = 1e-3;
+const BACKTRACKS_MAX: u32 = 12;
+/// A centring step aims at a larger mean product: steps are short where the products fell faster than the rows' residuals.
+const CENTER: f64 = 3.0;
 
 fn dot(row: &Row, x: &[f64]) -> f64 {
     let window = x.get(row.first..).unwrap_or(&[]);
@@ -122,7 +125,8 @@ impl Program {
                 self.slack[r] = gap.max(0.0) + START_SLACK;
                 self.violation[r] = (-gap).max(0.0) + START_SLACK;
             } else {
-                self.slack[r] = gap.max(START_SLACK);
+                // A broken row starts as far inside as it is outside, or the first steps find no room.
+                self.slack[r] = gap.abs().max(START_SLACK);
             }
             self.multipliers[r] = (START_PRODUCT / self.slack[r]).min(1.0).min(0.5 * row.penalty);
         }
@@ -168,16 +172,22 @@ impl Program {
             let reach = self.reach(rows);
             let mu = self.gap_after(rows, reach) / f64::max(pairs, 1.0);
             let ratio = (mu / gap).clamp(0.0, 1.0);
-            self.center_corrected(rows, ratio * ratio * ratio * gap, (reach * reach).min(1.0));
+            self.center_corrected(rows, ratio * ratio * ratio * gap, 1.0);
             self.direction(rows);
             let mut reach = self.reach(rows);
             if reach < STEP_MIN {
-                // Too near a side: back to the middle first.
+                // Too near a side: back to the middle, and farther in, first.
                 self.center_corrected(rows, CENTER * gap, 0.0);
                 self.direction(rows);
                 reach = self.reach(rows);
             }
-            let step = (0.995 * reach).min(1.0);
+            let mut step = (0.995 * reach).min(1.0);
+            for _ in 0..BACKTRACKS_MAX {
+                if self.centred(rows, step, pairs) {
+                    break;
+                }
+                step *= 0.8;
+            }
             self.advance(step);
         }
         self.e.copy_from_slice(&self.best_e);
@@ -306,6 +316,17 @@ impl Program {
             }
         }
         reach
+    }
+
+    /// Whether no product of slack and multiplier falls far below their mean after a step.
+    fn centred(&self, rows: &[Row], step: f64, pairs: f64) -> bool {
+        let least = NEIGHBOURHOOD * self.gap_after(rows, step) / f64::max(pairs, 1.0);
+        rows.iter().enumerate().all(|(r, row)| {
+            let multiplier = self.multipliers[r] + step * self.step_multiplier[r];
+            let held = (self.slack[r] + step * self.step_slack[r]) * multiplier >= least;
+            let violation = self.violation[r] + step * self.step_violation[r];
+            held && (row.penalty.is_infinite() || violation * (row.penalty - multiplier) >= least)
+        })
     }
 
     fn gap_after(&self, rows: &[Row], step: f64) -> f64 {
