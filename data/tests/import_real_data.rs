@@ -1,5 +1,7 @@
 //! The importers on the real files beside the project: counts and facts that `data/README.md` states.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests are tests")]
+
 use std::path::{Path, PathBuf};
 
 use closemark_data::day::Day;
