@@ -1,5 +1,7 @@
 //! One violation of each kind, planted and found; what is just allowed, allowed.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
+
 mod support;
 
 use std::fs::File;
