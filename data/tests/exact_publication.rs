@@ -1,6 +1,8 @@
 //! What the maker of exact integers makes of noise, the verifier must find nothing in: two readings of METHOD's
 //! table of conditions, written apart, checked against one another.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
+
 mod support;
 
 use closemark_data::day::Day;
