@@ -7,4 +7,5 @@ pub mod generate;
 pub mod input;
 pub mod osi;
 pub mod reference;
+pub mod sample;
 pub mod time;

@@ -290,7 +290,8 @@ fn draw_surface(random: &mut Random, part: Part, volatility: f64) -> TrueSurface
     let move_size = volatility / libm::sqrt(252.0) * random.between(2.2, 3.6);
     let up_weight = random.between(0.42, 0.58);
     let time = (random.below(30) as f64 + 2.0 + 17.0 / 24.0) / 365.0;
-    let event = Event { time, up_weight, up_mean: 1.0 + move_size * (1.0 - up_weight) * 2.0, deviation: 0.3 * move_size };
+    let event =
+        Event { time, up_weight, up_mean: 1.0 + move_size * (1.0 - up_weight) * 2.0, deviation: 0.3 * move_size };
     TrueSurface { event: Some(event), later_events: Some((move_size * move_size, 91.0 / 365.0)), ..calibrated }
 }
 

@@ -8,7 +8,7 @@ use super::cast::{Profile, Role};
 use super::quoting::{VenueQuote, venue_mic};
 use super::random::Random;
 use super::truth::{Market, TrueSeries, TrueSlice};
-use crate::input::write::QuoteRow;
+use crate::input::QuoteRow;
 use crate::osi;
 
 /// What was done to a series, a quote or a name. The words are those of `faults.csv`.

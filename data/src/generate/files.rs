@@ -50,8 +50,7 @@ impl TruthWriter {
             Field::new("spot", DataType::Float64, false),
             Field::new("tier", DataType::Utf8, false),
         ]));
-        let properties =
-            WriterProperties::builder().set_compression(Compression::ZSTD(ZstdLevel::try_new(3)?)).build();
+        let properties = WriterProperties::builder().set_compression(Compression::ZSTD(ZstdLevel::try_new(3)?)).build();
         let file = File::create(path).map_err(|source| GenerateError::Io { path: path.to_owned(), source })?;
         Ok(Self { writer: ArrowWriter::try_new(file, schema.clone(), Some(properties))?, schema })
     }

@@ -31,7 +31,7 @@ use self::random::Random;
 use self::truth::Market;
 use crate::calendar::{Calendar, CalendarKind};
 use crate::date;
-use crate::input::write::{
+use crate::input::{
     DayFiles, DividendRow, QuoteRow, QuoteWriter, RateRow, SeriesRow, UnderlyingRow, WriteError,
     write_day_without_quotes,
 };
@@ -207,9 +207,8 @@ pub fn generate(request: &GenerateRequest) -> Result<GenerateSummary, GenerateEr
 
 fn market(market_date: Date) -> Result<Market, GenerateError> {
     let calendar = Calendar::new(CalendarKind::Us)?;
-    let snapshot = calendar
-        .close(market_date)
-        .ok_or_else(|| GenerateError::ClosedDay { date: date::to_text(market_date) })?;
+    let snapshot =
+        calendar.close(market_date).ok_or_else(|| GenerateError::ClosedDay { date: date::to_text(market_date) })?;
     let rates: Vec<(f64, f64)> = ZERO_RATES.iter().map(|&(days, rate)| (days / 365.0, rate)).collect();
     let curve = DiscountCurve::from_zero_rates(&rates)?;
     let index_snapshot = Instant(snapshot.0.saturating_add(15 * 60 * 1_000_000_000));
@@ -266,7 +265,11 @@ impl<'a> QuoteParts<'a> {
             Some(writer) => writer,
             None => {
                 self.parts += 1;
-                let name = if self.in_parts { format!("quotes-{:04}.parquet", self.parts) } else { "quotes.parquet".to_owned() };
+                let name = if self.in_parts {
+                    format!("quotes-{:04}.parquet", self.parts)
+                } else {
+                    "quotes.parquet".to_owned()
+                };
                 QuoteWriter::create(&self.out.join(name))?
             }
         };
@@ -308,8 +311,10 @@ fn make_name(market: &Market, request: &GenerateRequest, place: usize) -> Name {
     let mut quotes = Vec::new();
     let mut truth = Vec::with_capacity(name.series.len());
     let mut series_rows = Vec::new();
-    for series in &name.series {
+    for (i, series) in name.series.iter().enumerate() {
         let Some(slice) = name.slices.get(series.slice) else { continue };
+        // A stream for each series: a truth that moves in its last digits changes no other series' draws.
+        let mut random = Random::new(request.seed, 1 << 62 | (place as u64) << 24 | i as u64);
         let made = quoter.quotes(series, &mut random);
         quotes.extend(corrupter.rows(series, slice, made, &mut random));
         if let Some(deliverable) = &slice.deliverable {

@@ -98,7 +98,8 @@ pub fn true_name(market: &Market, profile: &Profile, random: &mut Random) -> Tru
         _ => None,
     };
     if let (Some(unit), Some(class)) = (adjusted, profile.classes.first()) {
-        let few = Class { expirations: class.expirations.min(3), series: (class.series * 0.4).max(24.0), ..class.clone() };
+        let few =
+            Class { expirations: class.expirations.min(3), series: (class.series * 0.4).max(24.0), ..class.clone() };
         let root = format!("{}1", class.root);
         add_class(market, profile, &few, &root, Some(unit), random, &mut name);
     }
@@ -156,10 +157,15 @@ fn add_slice(
     });
     let effective: Vec<f64> = strikes.iter().map(|k| (k.to_f64() - unit.cash) / unit.shares).collect();
     let blacks = pricer.black_volatilities(&effective);
-    for ((strike, &k), &black) in strikes.iter().zip(&effective).zip(&blacks) {
-        for option_type in [OptionType::Call, OptionType::Put] {
+    let mut worths: [Vec<Worth>; 2] = [OptionType::Call, OptionType::Put]
+        .map(|kind| effective.iter().zip(&blacks).map(|(&k, &black)| pricer.price(kind, k, black)).collect());
+    for row in &mut worths {
+        make_convex(&effective, row);
+    }
+    let [calls, puts] = worths;
+    for ((strike, call), put) in strikes.iter().zip(calls).zip(puts) {
+        for (option_type, worth) in [(OptionType::Call, call), (OptionType::Put, put)] {
             let Some(osi_symbol) = osi::encode(root, expiration, option_type, *strike) else { continue };
-            let worth = pricer.price(option_type, k, black);
             name.series.push(TrueSeries {
                 osi_symbol,
                 strike: strike.to_f64(),
@@ -171,6 +177,35 @@ fn add_slice(
                 delta: unit.shares * worth.delta,
                 slice,
             });
+        }
+    }
+}
+
+/// Lowers prices onto their greatest convex minorant in strike.
+///
+/// An American price at a volatility of its own for each strike need not be convex where the exercise value takes
+/// over; a truth must be. The exercise value is convex and so is never crossed. A price that moves keeps no volatility.
+fn make_convex(strikes: &[f64], row: &mut [Worth]) {
+    let mut hull: Vec<(f64, f64)> = Vec::new();
+    for (&k, worth) in strikes.iter().zip(row.iter()) {
+        while let [.., (k0, p0), (k1, p1)] = hull.as_slice()
+            && (p1 - p0) * (k - k0) > (worth.price - p0) * (k1 - k0)
+        {
+            hull.pop();
+        }
+        hull.push((k, worth.price));
+    }
+    for pair in hull.windows(2) {
+        let &[(k0, p0), (k1, p1)] = pair else { continue };
+        for (&k, worth) in strikes.iter().zip(row.iter_mut()) {
+            let chord = p0 + (p1 - p0) * ((k - k0) / (k1 - k0));
+            if k > k0 && k < k1 && worth.price > chord {
+                // Less than a thousandth of a millionth is rounding, and the volatility still fits.
+                if worth.price - chord > 1e-9 {
+                    worth.volatility = None;
+                }
+                worth.price = chord;
+            }
         }
     }
 }
@@ -250,8 +285,9 @@ impl SlicePricer {
     fn black_volatilities(&self, strikes: &[f64]) -> Vec<Result<f64, f64>> {
         let mut result = vec![Err(0.0); strikes.len()];
         let middle = strikes.partition_point(|&k| k < self.forward);
-        let mut last = black_volatility(self.forward, self.forward, self.t, self.european(OptionType::Call, self.forward))
-            .unwrap_or(0.2);
+        let mut last =
+            black_volatility(self.forward, self.forward, self.t, self.european(OptionType::Call, self.forward))
+                .unwrap_or(0.2);
         let start = last;
         let mut at = |i: usize, option_type: OptionType, last: &mut f64| {
             let (Some(&k), Some(slot)) = (strikes.get(i), result.get_mut(i)) else { return };
@@ -290,9 +326,12 @@ impl SlicePricer {
             .model_from_black(strike, volatility)
             .and_then(|sigma| Some((sigma, model.price(option_type, strike, sigma)?)));
         match american {
-            Some((sigma, price)) => {
-                Worth { price: price.max(european).max(exercise), volatility: black.ok().map(|_| sigma), modelled: true, delta }
-            }
+            Some((sigma, price)) => Worth {
+                price: price.max(european).max(exercise),
+                volatility: black.ok().map(|_| sigma),
+                modelled: true,
+                delta,
+            },
             None => Worth { price: european.max(exercise), volatility: None, modelled: false, delta },
         }
     }
@@ -364,7 +403,11 @@ mod tests {
             }
         }
         // AM and PM settlement meet on one date.
-        assert!(name.slices.iter().any(|a| name.slices.iter().any(|b| a.expiration == b.expiration && a.settlement < b.settlement)));
+        assert!(
+            name.slices
+                .iter()
+                .any(|a| name.slices.iter().any(|b| a.expiration == b.expiration && a.settlement < b.settlement))
+        );
     }
 
     #[test]
@@ -374,7 +417,7 @@ mod tests {
             let profile = profile(11, place, Size::Sample, market.market_date);
             let name = true_name(&market, &profile, &mut Random::new(1, 1));
             assert!(name.series.iter().all(|s| s.modelled), "{}", profile.symbol);
-            assert_eq!(strike_violations(&name, 2e-4 * profile.spot), 0, "{}", profile.symbol);
+            assert_eq!(strike_violations(&name, 1e-9), 0, "{}", profile.symbol);
             for a in &name.series {
                 let slice = &name.slices[a.slice];
                 if slice.deliverable.is_some() {
@@ -382,9 +425,11 @@ mod tests {
                 }
                 let sign = if a.option_type == OptionType::Call { 1.0 } else { -1.0 };
                 assert!(a.price >= sign * (profile.spot - a.strike) - 1e-9);
-                for b in name.series.iter().filter(|b| {
-                    b.slice > a.slice && b.strike == a.strike && b.option_type == a.option_type
-                }) {
+                for b in name
+                    .series
+                    .iter()
+                    .filter(|b| b.slice > a.slice && b.strike == a.strike && b.option_type == a.option_type)
+                {
                     if name.slices[b.slice].root == slice.root {
                         assert!(b.price >= a.price - 2e-4 * profile.spot, "{} {}", a.osi_symbol, b.osi_symbol);
                     }
