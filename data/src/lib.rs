@@ -3,9 +3,12 @@
 pub mod calendar;
 pub mod date;
 pub mod day;
+pub mod digest;
 pub mod generate;
+pub mod import;
 pub mod input;
 pub mod osi;
 pub mod reference;
 pub mod sample;
+pub mod settings;
 pub mod time;
