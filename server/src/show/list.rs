@@ -21,29 +21,56 @@ pub(super) fn slices(run: &OpenRun, symbol: &str, slices: &[SliceRow], marks: &[
         counted(marks.len() as u64, "row"),
         counted(slices.len() as u64, "slice"),
     );
-    out.push_str(
-        "expiration     root       days  series      forward  borrow*  at money  inside  before after  conf  reasons\n",
-    );
+    let common: Vec<&String> = slices
+        .first()
+        .map(|first| first.reasons.iter().filter(|word| slices.iter().all(|s| s.reasons.contains(word))).collect())
+        .unwrap_or_default();
+    if !common.is_empty() {
+        let words: Vec<&str> = common.iter().map(|word| word.as_str()).collect();
+        let _ = writeln!(out, "{}\n", cut(&format!("every slice: {}", words.join(", "))));
+    }
+    let row = |cells: [&str; 12]| {
+        let [date, settlement, root, days, series, forward, rate, atm, inside, before, after, confidence] = cells;
+        format!(
+            "{date:<10} {settlement:<2} {root:<6} {days:>8} {series:>6} {forward:>12} {rate:>9} {atm:>9} {inside:>7} \
+             {before:>6} {after:>5} {confidence:>5}"
+        )
+    };
+    let names = [
+        "expiration",
+        "",
+        "root",
+        "days",
+        "series",
+        "forward",
+        "borrow*",
+        "at money",
+        "inside",
+        "before",
+        "after",
+        "conf",
+    ];
+    let _ = writeln!(out, "{}", row(names));
     for slice in slices {
-        let before = total(before_of(slice));
-        let after = total(after_of(slice));
-        let line = format!(
-            "{} {} {:<6} {:>8.2} {:>7} {:>12} {:>8} {:>9} {:>7} {:>7} {:>5} {:>5.2}  {}",
-            date::to_text(slice.expiration),
-            slice.settlement,
-            slice.root,
-            slice.time_to_expiry * 365.0,
-            slice.series_count,
-            number(slice.forward, 4),
-            percent(rate_of(slice), 2),
-            percent(slice.atm_volatility, 2),
-            percent(slice.share_inside, 0),
-            before,
-            after,
-            slice.confidence,
-            slice.reasons.join(",")
-        );
+        let line = row([
+            &date::to_text(slice.expiration),
+            slice.settlement.as_str(),
+            &slice.root,
+            &format!("{:.2}", slice.time_to_expiry * 365.0),
+            &slice.series_count.to_string(),
+            &number(slice.forward, 4),
+            &percent(rate_of(slice), 2),
+            &percent(slice.atm_volatility, 2),
+            &percent(slice.share_inside, 0),
+            &total(before_of(slice)).to_string(),
+            &total(after_of(slice)).to_string(),
+            &format!("{:.2}", slice.confidence),
+        ]);
         let _ = writeln!(out, "{}", cut(&line));
+        let own: Vec<&str> = slice.reasons.iter().filter(|word| !common.contains(word)).map(String::as_str).collect();
+        if !own.is_empty() {
+            let _ = writeln!(out, "{}", cut(&format!("              {}", own.join(", "))));
+        }
     }
     out.push_str(
         "\n* carry for European classes; before and after: violations in the mids and in the published integers\n",

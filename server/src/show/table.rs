@@ -29,10 +29,8 @@ pub(super) fn series(rows: &[&MarkRow], forward: Option<f64>, all: bool, colour:
     let (from, to) = if all { (0, listed.len()) } else { (below.saturating_sub(SIDE), listed.len().min(below + SIDE)) };
     let shown = listed.get(from..to).unwrap_or(&[]);
 
-    let mut out = String::from(
-        "calls                                                    puts\n\
-         \x20    bid      ask         mark  vol %      strike      bid      ask         mark  vol %\n",
-    );
+    let heads = |end: &str| format!("{:>8} {:>8} {:>12} {:>6}{end}", "bid", "ask", "mark", "vol %");
+    let mut out = format!("{:<54}puts\n{} {:>11} {}\n", "calls", heads("    "), "strike", heads(""));
     for (strike, (call, put)) in shown {
         let _ = writeln!(
             out,
