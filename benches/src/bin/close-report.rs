@@ -25,7 +25,10 @@ struct Arguments {
 
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
-    println!("{:<12} {:>7} {:>6} {:>7} {:>7} {:>7} {:>20} {:>12} {:>5} {:>6} {:>7}", "chain", "series", "null", "quotes", "inside", "accept", "before v/b/c/p", "after", "nc", "move", "s");
+    println!(
+        "{:<12} {:>7} {:>6} {:>7} {:>7} {:>7} {:>20} {:>12} {:>5} {:>6} {:>7}",
+        "chain", "series", "null", "quotes", "inside", "accept", "before v/b/c/p", "after", "nc", "move", "s"
+    );
     for folder in &arguments.folders {
         let mut day = read_day(&Folder(folder.clone()), &ReadOptions::default())?;
         let settings = day.settings.clone();
@@ -37,7 +40,11 @@ fn main() -> Result<()> {
         let start = now();
         let marks = close(&day, &settings);
         let seconds = start.elapsed().as_secs_f64();
-        row(&folder.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default(), &DayFigures::of(&day, &marks, |_| true), seconds);
+        row(
+            &folder.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default(),
+            &DayFigures::of(&day, &marks, |_| true),
+            seconds,
+        );
     }
     Ok(())
 }
@@ -52,7 +59,9 @@ fn close(day: &Day, settings: &Settings) -> Vec<UnderlyingMarks> {
 }
 
 fn row(name: &str, f: &DayFigures, seconds: f64) {
-    let four = |v: closemark_pricing::mark::ViolationCounts| format!("{}/{}/{}/{}", v.vertical, v.butterfly, v.calendar, v.parity);
+    let four = |v: closemark_pricing::mark::ViolationCounts| {
+        format!("{}/{}/{}/{}", v.vertical, v.butterfly, v.calendar, v.parity)
+    };
     println!(
         "{:<12} {:>7} {:>6} {:>7} {:>7} {:>7} {:>20} {:>12} {:>5} {:>6} {:>7.2}",
         name,

@@ -74,7 +74,8 @@ pub(crate) fn assemble(rows: DayRows, options: &ReadOptions) -> Result<Day, Inpu
         if days.last().is_none_or(|day| day.underlying != one.underlying) {
             let row = underlyings.get(one.underlying.as_str()).copied();
             let own = dividends.remove(&one.underlying).unwrap_or_default();
-            let mut day = underlying_day(&one.underlying, row, &own, &header, &roots, shared_curve.clone(), mics.clone());
+            let mut day =
+                underlying_day(&one.underlying, row, &own, &header, &roots, shared_curve.clone(), mics.clone());
             if let Some(previous) = &previous {
                 day.previous = previous.adjusted(&one.underlying, &reference.corporate_actions, header.market_date);
             }
