@@ -82,7 +82,8 @@ impl DayFigures {
         for slice in &rows.slices {
             self.slices += 1;
             self.non_converged += u64::from(slice.reasons.contains(Reason::NonConverged));
-            for (sum, part) in [(&mut self.before, slice.violations_before), (&mut self.after, slice.violations_after)] {
+            for (sum, part) in [(&mut self.before, slice.violations_before), (&mut self.after, slice.violations_after)]
+            {
                 sum.vertical += part.vertical;
                 sum.butterfly += part.butterfly;
                 sum.calendar += part.calendar;

@@ -39,7 +39,8 @@ impl TruthErrors {
         self.mid_volatility += mid_error * mid_error / greeks.vega;
         self.mark_price += mark_error * mark_error;
         self.mid_price += mid_error * mid_error;
-        let within = |p: f64| mark.bid.zip(mark.ask).is_some_and(|(b, a)| b.to_f64() <= p + 1e-9 && p - 1e-9 <= a.to_f64());
+        let within =
+            |p: f64| mark.bid.zip(mark.ask).is_some_and(|(b, a)| b.to_f64() <= p + 1e-9 && p - 1e-9 <= a.to_f64());
         self.truth_inside += u64::from(within(true_price));
         self.mark_inside += u64::from(within(price.to_f64()));
     }

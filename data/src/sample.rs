@@ -2,6 +2,8 @@
 //!
 //! Made by `generate` with [`crate::generate::GenerateRequest::sample`]; a test keeps the two equal.
 
+use crate::input::Embedded;
+
 /// The input folder's files by name.
 pub const FILES: &[(&str, &[u8])] = &[
     ("day.toml", include_bytes!("../sample/day.toml")),
@@ -11,6 +13,11 @@ pub const FILES: &[(&str, &[u8])] = &[
     ("series.csv", include_bytes!("../sample/series.csv")),
     ("underlyings.csv", include_bytes!("../sample/underlyings.csv")),
 ];
+
+/// The sample day as a source of input.
+pub fn source() -> Embedded {
+    Embedded::from_static(FILES)
+}
 
 /// The truth of every series, which no close may read: reports compare with it.
 pub const TRUTH: &[u8] = include_bytes!("../sample/truth.parquet");

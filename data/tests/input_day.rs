@@ -1,5 +1,7 @@
 //! The input folder: what is written is read, and every fault of DESIGN section 2 does what its table says.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests are tests")]
+
 use std::fs;
 use std::path::Path;
 

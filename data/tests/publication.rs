@@ -1,5 +1,7 @@
 //! A close appears whole or not at all, also when its writer dies.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
+
 mod support;
 
 use std::io::Write;

@@ -1,5 +1,7 @@
 //! One violation of each kind, planted and found; what is just allowed, allowed.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
+
 mod support;
 
 use std::fs::File;
@@ -338,6 +340,31 @@ fn files_that_were_changed_lost_or_added() {
     }
     let out = tempfile::tempdir().unwrap();
     assert!(verify(out.path()).is_err());
+}
+
+#[test]
+fn files_that_cannot_be_read_are_violations_too() {
+    let damages: [fn(Vec<u8>) -> Vec<u8>; 4] = [
+        |_| Vec::new(),
+        |_| b"PAR1 and nothing else".to_vec(),
+        |bytes| bytes[..bytes.len() / 2].to_vec(),
+        |mut bytes| {
+            let end = bytes.len() - 40;
+            bytes[100..end].reverse();
+            bytes
+        },
+    ];
+    for name in ["marks.parquet", "slices.parquet", "exceptions.parquet"] {
+        for damage in damages {
+            let report = damaged(|run| {
+                let bytes = std::fs::read(run.join(name)).unwrap();
+                std::fs::write(run.join(name), damage(bytes)).unwrap();
+            });
+            assert!(report.count(Kind::Digest) == 1 && report.count(Kind::Schema) > 0, "{:#?}", report.violations);
+        }
+        let lost = damaged(|run| std::fs::remove_file(run.join(name)).unwrap());
+        assert!(lost.count(Kind::Digest) == 1 && !lost.holds());
+    }
 }
 
 /// Rewrites a table with other rows, without its promises of form; `sealed`: the manifest is made to agree.

@@ -1,5 +1,7 @@
 //! Exact publication against an independent reading of its conditions, row by row, in plain 128-bit integers.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests may unwrap as tests do")]
+
 use closemark_pricing::publish::integers::{
     IntegerReport, IntegerSlice, publish_integers, quantise_discount_factor, smallest_possible_move,
 };

@@ -157,10 +157,15 @@ fn add_slice(
     });
     let effective: Vec<f64> = strikes.iter().map(|k| (k.to_f64() - unit.cash) / unit.shares).collect();
     let blacks = pricer.black_volatilities(&effective);
-    for ((strike, &k), &black) in strikes.iter().zip(&effective).zip(&blacks) {
-        for option_type in [OptionType::Call, OptionType::Put] {
+    let mut worths: [Vec<Worth>; 2] = [OptionType::Call, OptionType::Put]
+        .map(|kind| effective.iter().zip(&blacks).map(|(&k, &black)| pricer.price(kind, k, black)).collect());
+    for row in &mut worths {
+        make_convex(&effective, row);
+    }
+    let [calls, puts] = worths;
+    for ((strike, call), put) in strikes.iter().zip(calls).zip(puts) {
+        for (option_type, worth) in [(OptionType::Call, call), (OptionType::Put, put)] {
             let Some(osi_symbol) = osi::encode(root, expiration, option_type, *strike) else { continue };
-            let worth = pricer.price(option_type, k, black);
             name.series.push(TrueSeries {
                 osi_symbol,
                 strike: strike.to_f64(),
@@ -172,6 +177,35 @@ fn add_slice(
                 delta: unit.shares * worth.delta,
                 slice,
             });
+        }
+    }
+}
+
+/// Lowers prices onto their greatest convex minorant in strike.
+///
+/// An American price at a volatility of its own for each strike need not be convex where the exercise value takes
+/// over; a truth must be. The exercise value is convex and so is never crossed. A price that moves keeps no volatility.
+fn make_convex(strikes: &[f64], row: &mut [Worth]) {
+    let mut hull: Vec<(f64, f64)> = Vec::new();
+    for (&k, worth) in strikes.iter().zip(row.iter()) {
+        while let [.., (k0, p0), (k1, p1)] = hull.as_slice()
+            && (p1 - p0) * (k - k0) > (worth.price - p0) * (k1 - k0)
+        {
+            hull.pop();
+        }
+        hull.push((k, worth.price));
+    }
+    for pair in hull.windows(2) {
+        let &[(k0, p0), (k1, p1)] = pair else { continue };
+        for (&k, worth) in strikes.iter().zip(row.iter_mut()) {
+            let chord = p0 + (p1 - p0) * ((k - k0) / (k1 - k0));
+            if k > k0 && k < k1 && worth.price > chord {
+                // Less than a thousandth of a millionth is rounding, and the volatility still fits.
+                if worth.price - chord > 1e-9 {
+                    worth.volatility = None;
+                }
+                worth.price = chord;
+            }
         }
     }
 }
@@ -383,7 +417,7 @@ mod tests {
             let profile = profile(11, place, Size::Sample, market.market_date);
             let name = true_name(&market, &profile, &mut Random::new(1, 1));
             assert!(name.series.iter().all(|s| s.modelled), "{}", profile.symbol);
-            assert_eq!(strike_violations(&name, 2e-4 * profile.spot), 0, "{}", profile.symbol);
+            assert_eq!(strike_violations(&name, 1e-9), 0, "{}", profile.symbol);
             for a in &name.series {
                 let slice = &name.slices[a.slice];
                 if slice.deliverable.is_some() {

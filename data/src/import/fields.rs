@@ -44,6 +44,37 @@ const CASH_SHARE_MAX: f64 = 0.025;
 /// How many days before the market date a dividend still says that the name pays.
 const DAYS_BACK: i32 = 400;
 
+/// In whose shares a list of dividends counts, while it is read in the order of its days.
+///
+/// The list counts in the shares of each dividend's own day. A split after the market date is seen where both the
+/// dividend and the price fall by the same whole factor; what follows is then paid on that many shares.
+#[derive(Default)]
+struct ShareTerms {
+    name: String,
+    /// Dividend and price of the row before.
+    before: Option<(f64, f64)>,
+    factor: f64,
+}
+
+impl ShareTerms {
+    /// The amount in shares of the market date. `print` is the price of that day, given for later rows only.
+    fn amount(&mut self, name: &str, print: Option<f64>, close: f64, amount: f64) -> f64 {
+        if self.name != name {
+            *self = Self { name: name.to_owned(), before: None, factor: 1.0 };
+        }
+        if let (Some((dividend, row_close)), Some(print)) = (self.before, print) {
+            // Until a split is seen, the market date's own price tells in whose shares it counts.
+            let price = if self.factor == 1.0 { print } else { row_close };
+            let factor = (dividend / amount).round();
+            if factor >= 2.0 && (0.75..1.35).contains(&(price / close / factor)) {
+                self.factor *= factor;
+            }
+        }
+        self.before = Some((amount, close));
+        amount * self.factor
+    }
+}
+
 /// Reads dividends into a day: the project's own form, or Lean's factor files, whose `last_cum_date` is the trading
 /// day before the ex-date.
 ///
@@ -57,11 +88,11 @@ pub(crate) fn dividends(path: &Path, day: &mut DayFiles) -> Result<(), ImportErr
     }
     let calendar = Calendar::new(CalendarKind::Us)?;
     let frame = Frame::read(path, &["symbol", "last_cum_date", "close_raw", "dividend"])?;
+    let mut terms = ShareTerms::default();
     for row in 0..frame.len() {
         let name = frame.get("symbol", row);
-        if !day.underlyings.iter().any(|own| own.underlying == name) {
-            continue;
-        }
+        let Some(own) = day.underlyings.iter().find(|own| own.underlying == name) else { continue };
+        let print = own.price.map(Price::to_f64);
         let fault = |column: &str| {
             let value = frame.get(column, row);
             ImportError::file(path, format!("row {}, column `{column}`: `{value}` is not allowed", row + 1))
@@ -70,10 +101,12 @@ pub(crate) fn dividends(path: &Path, day: &mut DayFiles) -> Result<(), ImportErr
         let close = plain_number(frame.get("close_raw", row)).ok_or_else(|| fault("close_raw"))?;
         let amount = plain_number(frame.get("dividend", row)).ok_or_else(|| fault("dividend"))?;
         let ex_date = calendar.next_trading_day(last_cum);
+        let future = ex_date > day.market_date;
+        let amount = terms.amount(name, print.filter(|_| future), close, amount);
         if ex_date.0 < day.market_date.0 - DAYS_BACK || amount <= 0.0 {
             continue;
         }
-        if amount > CASH_SHARE_MAX * close {
+        if amount > CASH_SHARE_MAX * close * terms.factor {
             day.corporate_actions.push(CorporateActionRow {
                 underlying: name.to_owned(),
                 effective_date: ex_date,
@@ -83,7 +116,7 @@ pub(crate) fn dividends(path: &Path, day: &mut DayFiles) -> Result<(), ImportErr
             });
             continue;
         }
-        let status = if ex_date > day.market_date { "projected" } else { "declared" };
+        let status = if future { "projected" } else { "declared" };
         day.dividends.push(DividendRow {
             underlying: name.to_owned(),
             ex_date: Some(ex_date),

@@ -2,6 +2,7 @@
 //!
 //! Nothing in here knows a file, so that whoever holds the same rows makes the same day.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -73,7 +74,8 @@ pub(crate) fn assemble(rows: DayRows, options: &ReadOptions) -> Result<Day, Inpu
         if days.last().is_none_or(|day| day.underlying != one.underlying) {
             let row = underlyings.get(one.underlying.as_str()).copied();
             let own = dividends.remove(&one.underlying).unwrap_or_default();
-            let mut day = underlying_day(&one.underlying, row, &own, &header, &roots, shared_curve.clone(), mics.clone());
+            let mut day =
+                underlying_day(&one.underlying, row, &own, &header, &roots, shared_curve.clone(), mics.clone());
             if let Some(previous) = &previous {
                 day.previous = previous.adjusted(&one.underlying, &reference.corporate_actions, header.market_date);
             }
@@ -235,10 +237,13 @@ impl<'a> Universe<'a> {
         for row in series_rows {
             let symbol = canonical(row.osi_symbol.as_bytes()).into_owned();
             canonical_symbols.intern(symbol.as_bytes());
-            if described.contains_key(&symbol) {
-                faults.push(exceptions::row(DUPLICATE_ROW, Some(&symbol), "series.csv", &symbol));
-            } else {
-                described.insert(symbol, row);
+            match described.entry(symbol) {
+                Entry::Occupied(taken) => {
+                    faults.push(exceptions::row(DUPLICATE_ROW, Some(taken.key()), "series.csv", taken.key()));
+                }
+                Entry::Vacant(free) => {
+                    free.insert(row);
+                }
             }
         }
         Self {

@@ -99,10 +99,10 @@ impl Totals {
     }
 
     fn add_series(&mut self, series: &Series, mark: &SeriesMark) {
-        *self.by_mark_source.entry(mark.mark_source.as_str().to_owned()).or_default() += 1;
+        count_word(&mut self.by_mark_source, mark.mark_source.as_str());
         if mark.mark_source == MarkSource::None {
             for reason in mark.reasons.iter() {
-                *self.null_marks_by_reason.entry(reason.as_str().to_owned()).or_default() += 1;
+                count_word(&mut self.null_marks_by_reason, reason.as_str());
             }
         }
         if is_out_of_the_money(series, mark) && mark.quote_status == QuoteStatus::TwoSided {
@@ -128,6 +128,16 @@ impl Totals {
         if let (Some(now), Some(before)) = (slice.atm_volatility, before.and_then(at_the_money)) {
             self.slices_compared += 1;
             self.slices_jumped += u64::from((now - before).abs() > 0.5 * before);
+        }
+    }
+}
+
+/// Adds one to a word's count, with an allocation only for a new word.
+fn count_word(counts: &mut BTreeMap<String, u64>, word: &str) {
+    match counts.get_mut(word) {
+        Some(count) => *count += 1,
+        None => {
+            counts.insert(word.to_owned(), 1);
         }
     }
 }

@@ -115,15 +115,17 @@ mod tests {
     #[test]
     fn equal_strikes_chords_and_mixed_chords() {
         let later = curve(0, &[(10, 1), (30, 9)]);
-        assert_eq!(broken(&curve(0, &[(10, 1), (30, 9)]), &later), []);
+        assert!(broken(&curve(0, &[(10, 1), (30, 9)]), &later).is_empty());
         assert_eq!(broken(&curve(0, &[(10, 2)]), &later), [0]);
         // 20 lies between two later nodes: the chord there is 5.
-        assert_eq!(broken(&curve(0, &[(20, 5)]), &later), []);
-        assert_eq!(broken(&curve(0, &[(20, 6)]), &later), [0, 0]);
-        // Below the first later node the chord starts at strike zero.
-        assert_eq!(broken(&curve(0, &[(5, 1)]), &curve(0, &[(10, 1)])), [0]);
+        assert!(broken(&curve(0, &[(20, 5)]), &later).is_empty());
+        assert_eq!(broken(&curve(0, &[(20, 6)]), &later), [0]);
+        // Above 6, the mixed chord from strike zero to the later 30 is broken too.
+        assert_eq!(broken(&curve(0, &[(20, 7)]), &later), [0, 0]);
+        // Below the first later node the chord starts at strike zero, the later's and the own.
+        assert_eq!(broken(&curve(0, &[(5, 1)]), &curve(0, &[(10, 1)])), [0, 0]);
         // Past the last later node only the mixed chord from the own neighbour speaks: none to the right.
-        assert_eq!(broken(&curve(0, &[(40, 25)]), &later), []);
+        assert!(broken(&curve(0, &[(40, 25)]), &later).is_empty());
     }
 
     #[test]
@@ -133,6 +135,6 @@ mod tests {
         let later = curve(0, &[(20, 8)]);
         assert!(!broken(&near, &later).is_empty());
         let later = curve(0, &[(20, 15)]);
-        assert_eq!(broken(&near, &later), []);
+        assert!(broken(&near, &later).is_empty());
     }
 }

@@ -11,6 +11,9 @@ use crate::publication::schema::EXCEPTIONS;
 /// The scopes a row may have.
 const SCOPES: [&str; 5] = ["series", "slice", "underlying", "venue_quote", "row"];
 
+/// Whether a word belongs to its vocabulary.
+type Known = fn(&str) -> bool;
+
 type Key = (Option<String>, Option<i32>, Option<String>, Option<String>, Option<String>);
 
 /// Checks words and order.
@@ -19,7 +22,7 @@ pub(super) fn check(batches: &[RecordBatch]) -> Result<Vec<Violation>, ReadError
     let mut last: Option<Key> = None;
     for batch in batches {
         let columns = Columns::new(EXCEPTIONS.file, batch);
-        let known: [(&str, fn(&str) -> bool); 4] = [
+        let known: [(&str, Known); 4] = [
             ("scope", |w| SCOPES.contains(&w)),
             ("stage", |w| Stage::parse(w).is_some()),
             ("settlement", |w| Settlement::parse(w).is_some()),

@@ -36,8 +36,7 @@ use crate::publication::{MANIFEST, Manifest, current, date_text, integrity, pars
 /// `path` is a date's folder (its CURRENT run is read) or a run's folder.
 ///
 /// # Errors
-/// [`VerifyError`] where there is no close to read, or a file is so damaged that it cannot be opened; everything
-/// else is a [`Violation`].
+/// [`VerifyError`] where there is no run, or none whose manifest can be read; everything else is a [`Violation`].
 pub fn verify(path: &Path) -> Result<VerifyReport, VerifyError> {
     let folder = locate(path)?;
     let unreadable = |detail: String| VerifyError::Unreadable { path: folder.clone(), detail };
@@ -50,12 +49,20 @@ pub fn verify(path: &Path) -> Result<VerifyReport, VerifyError> {
     let differences = integrity::differences(&folder, &manifest).map_err(unreadable)?;
     report.add(differences.into_iter().map(|(file, detail)| of_file(&file, detail)).collect());
     report.add(versions(&manifest));
+    if let Err(error) = read_tables(&folder, &manifest, &mut report) {
+        report.add(vec![Violation::new("run", Kind::Schema, "unreadable", error.to_string())]);
+    }
+    Ok(report)
+}
 
-    let (slice_file, found) = layout::open(&folder, &SLICES)?;
+/// Reads the tables and checks what they hold; an error where one cannot be read on.
+fn read_tables(folder: &Path, manifest: &Manifest, report: &mut VerifyReport) -> Result<(), VerifyError> {
+    let unreadable = |detail: String| VerifyError::Unreadable { path: folder.to_owned(), detail };
+    let (slice_file, found) = layout::open(folder, &SLICES)?;
     report.add(found);
-    let (mark_file, found) = layout::open(&folder, &MARKS)?;
+    let (mark_file, found) = layout::open(folder, &MARKS)?;
     report.add(found);
-    let (exception_file, found) = layout::open(&folder, &EXCEPTIONS)?;
+    let (exception_file, found) = layout::open(folder, &EXCEPTIONS)?;
     report.add(found);
     if exception_file.readable {
         let batches = exception_file.map(|batch| Ok(batch.clone()))?;
@@ -64,7 +71,7 @@ pub fn verify(path: &Path) -> Result<VerifyReport, VerifyError> {
         report.add(counted(EXCEPTIONS.file, rows, manifest.totals.exceptions));
     }
     if !(slice_file.readable && mark_file.readable) {
-        return Ok(report);
+        return Ok(());
     }
 
     let read = |e: ReadError| unreadable(e.to_string());
@@ -95,8 +102,8 @@ pub fn verify(path: &Path) -> Result<VerifyReport, VerifyError> {
         report.add(legs::distribute(&part.legs, &mut slices));
     }
     report.add(counted(MARKS.file, report.marks, manifest.totals.series));
-    check_integers(&slices, &mut report);
-    Ok(report)
+    check_integers(&slices, report);
+    Ok(())
 }
 
 /// The exact conditions, underlying by underlying.

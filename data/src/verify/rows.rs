@@ -123,10 +123,10 @@ impl View<'_> {
         self.quote(row, wrong);
         self.nulls(row, wrong);
         self.mark(row, wrong);
-        if !self.strike.get(row).is_some_and(|k| k > 0) {
+        if self.strike.get(row).is_none_or(|k| k <= 0) {
             wrong(Kind::Bounds, "strike is not positive".to_owned());
         }
-        if !count(self.multiplier, row).is_some_and(|m| m > 0) {
+        if count(self.multiplier, row).is_none_or(|m| m <= 0) {
             wrong(Kind::Bounds, "multiplier is not positive".to_owned());
         }
         for (name, value) in [("implied_volatility", self.implied), ("smoothed_volatility", self.smoothed)] {
@@ -160,7 +160,7 @@ impl View<'_> {
         if !fits {
             wrong(Kind::Quote, format!("{status} with {}", pair(bid, ask)));
         }
-        if status != QuoteStatus::None && !count(self.venues, row).is_some_and(|n| n > 0) {
+        if status != QuoteStatus::None && count(self.venues, row).is_none_or(|n| n <= 0) {
             wrong(Kind::Quote, format!("{status} with no venue"));
         }
         if let (Some(mid), Some(b), Some(a)) = (self.mid.get(row), bid, ask) {

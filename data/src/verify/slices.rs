@@ -127,7 +127,7 @@ fn append(
         }
         let (k, w) = (list_numbers(nodes, row), list_numbers(variances, row));
         let ascending = k.iter().zip(k.iter().skip(1)).all(|(a, b)| a < b);
-        if k.len() != w.len() || !ascending || w.iter().any(|w| !(*w >= 0.0)) {
+        if k.len() != w.len() || !ascending || w.iter().any(|w| w.is_nan() || *w < 0.0) {
             wrong(Kind::Bounds, "the curve's nodes are not ascending with variances that are not negative".to_owned());
         }
         slices.push(Slice {

@@ -1,5 +1,6 @@
 //! A small close made by hand: hyperbolic put prices, whose curvature leaves room for rounding at every strike.
 #![allow(dead_code, reason = "each test file uses its own part")]
+#![allow(clippy::unwrap_used, reason = "only tests use this")]
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -214,6 +214,10 @@ impl RowContext<'_> {
             row.edit_half_spreads = Some(edit.to_f64() / half);
             row.edit_volatility = row.smoothed_volatility.zip(row.implied_volatility).map(|(s, i)| s - i);
         }
+        // An offer below the mark without a bid beside it was not believed, and says so.
+        if row.quote_status == QuoteStatus::ZeroBid && row.mark.zip(row.ask).is_some_and(|(mark, ask)| mark > ask) {
+            row.reasons.insert(Reason::Outlier);
+        }
         row.confidence = Some(confidence::of_series(self.slice_confidence, row));
     }
 

@@ -236,7 +236,8 @@ fn slice_work(
     let forward = if european { present_value / factor } else { parity.forward };
     let borrow = if european { terms.rate() - libm::log(forward / spot) / t } else { parity.borrow };
     let growth = terms.rate() - borrow;
-    let dividend_present_value: f64 = terms.dividends.iter().map(|d| d.amount * day.curve.discount_factor(d.time)).sum();
+    let dividend_present_value: f64 =
+        terms.dividends.iter().map(|d| d.amount * day.curve.discount_factor(d.time)).sum();
     let dividend_shift = dividends_after(day, slice, growth);
     let model = SliceModel::new(ModelInput {
         exercise_style: slice.exercise_style,

@@ -25,9 +25,25 @@ fn power_of_two(n: i32) -> f64 {
 /// assert!((closemark_pricing::math::exp(1.0) - std::f64::consts::E).abs() < 1e-15);
 /// ```
 pub fn exp(x: f64) -> f64 {
-    let x = x.clamp(-750.0, 711.0);
-    let rounded = x * LOG2_E + ROUNDER;
+    let (e, rounded) = reduced(x.clamp(-750.0, 711.0));
     let n = rounded.to_bits() as i32;
+    // Two factors, because 2^n alone overflows at both ends of the range.
+    let half = n >> 1;
+    e * power_of_two(half) * power_of_two(n - half)
+}
+
+/// [`exp`], with the same bits, of an argument known to lie in [-708, 709]: nothing in it hinders vectors.
+#[inline]
+pub(crate) fn exp_normal(x: f64) -> f64 {
+    let (e, rounded) = reduced(x);
+    // The exponent's low bits, shifted to their place, add n to the exponent of e.
+    f64::from_bits(e.to_bits().wrapping_add(rounded.to_bits().wrapping_shl(52)))
+}
+
+/// `e^r` and the exponent `n`, which stands in the low bits of the second number.
+#[inline]
+fn reduced(x: f64) -> (f64, f64) {
+    let rounded = x * LOG2_E + ROUNDER;
     let steps = rounded - ROUNDER;
     let high = x - steps * LN_2_HIGH;
     let low = steps * LN_2_LOW;
@@ -42,15 +58,12 @@ pub fn exp(x: f64) -> f64 {
     let c89 = 1.0 / 3_628_800.0 + r * (1.0 / 39_916_800.0);
     let c1011 = 1.0 / 479_001_600.0 + r * (1.0 / 6_227_020_800.0);
     let q = (c01 + r2 * c23) + r4 * ((c45 + r2 * c67) + r4 * (c89 + r2 * c1011));
-    let e = 1.0 + (r + (r2 * q - ((r - high) + low) * (1.0 + r)));
-    // Two factors, because 2^n alone overflows at both ends of the range.
-    let half = n >> 1;
-    e * power_of_two(half) * power_of_two(n - half)
+    (1.0 + (r + (r2 * q - ((r - high) + low) * (1.0 + r))), rounded)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::exp;
+    use super::{exp, exp_normal};
 
     #[test]
     fn agrees_with_libm_to_an_ulp_and_a_half() {
@@ -63,6 +76,14 @@ mod tests {
             }
         }
         assert!(worst < 3.4e-16, "{worst:e}");
+    }
+
+    #[test]
+    fn the_short_form_has_the_same_bits() {
+        for i in -70_800..=70_900 {
+            let x = f64::from(i) * 0.01;
+            assert_eq!(exp_normal(x).to_bits(), exp(x).to_bits());
+        }
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! American slices without cash dividends: both types as puts in normal form, with the fallback behind.
 
+use std::cell::OnceCell;
+
 use crate::mark::Greeks;
 use crate::math::{exp, ln};
 use crate::models::boundary::{BoundaryModel, VOLATILITY_MAX, VOLATILITY_MIN};
@@ -26,8 +28,9 @@ pub(super) struct American {
     rate: f64,
     put: BoundaryModel,
     call: BoundaryModel,
-    put_shifted: BoundaryModel,
-    call_shifted: BoundaryModel,
+    /// Only rho needs them, and only the close's last pass needs rho.
+    put_shifted: OnceCell<Box<BoundaryModel>>,
+    call_shifted: OnceCell<Box<BoundaryModel>>,
 }
 
 /// A series as a put of strike 1: `price = scale * put(spot)`.
@@ -43,13 +46,12 @@ pub(super) struct NormalForm {
 impl American {
     pub(super) fn new(input: &ModelInput, rate: f64) -> Self {
         let (t, b) = (input.time_to_expiry, input.borrow);
-        let shifted = rate + RATE_SHIFT;
         Self {
             rate,
             put: BoundaryModel::new(rate, b, t),
             call: BoundaryModel::new(b, rate, t),
-            put_shifted: BoundaryModel::new(shifted, b, t),
-            call_shifted: BoundaryModel::new(b, shifted, t),
+            put_shifted: OnceCell::new(),
+            call_shifted: OnceCell::new(),
         }
     }
 
@@ -67,7 +69,7 @@ impl American {
     /// The price at `sigma`, in the normal form's unit.
     pub(super) fn value(&self, input: &ModelInput, option_type: OptionType, strike: f64, sigma: f64) -> Option<Valued> {
         let form = self.normal_form(input, option_type, strike);
-        if !(sigma > 0.0 && form.spot > 0.0 && form.spot.is_finite()) {
+        if !(sigma >= 0.0 && form.spot > 0.0 && form.spot.is_finite()) {
             return None;
         }
         let model = self.boundary(option_type);
@@ -145,11 +147,12 @@ impl American {
         } else {
             self.rate * price - (self.rate - input.borrow) * spot * delta - 0.5 * sigma * sigma * spot * spot * gamma
         };
+        let shifted = normal_form(spot, self.rate + RATE_SHIFT, input.borrow, option_type, strike);
         let shifted_model = match option_type {
             OptionType::Call => &self.call_shifted,
             OptionType::Put => &self.put_shifted,
-        };
-        let shifted = normal_form(spot, self.rate + RATE_SHIFT, input.borrow, option_type, strike);
+        }
+        .get_or_init(|| Box::new(BoundaryModel::new(shifted.rate, shifted.dividend_yield, input.time_to_expiry)));
         let rho = match shifted_model.put(shifted.spot, sigma) {
             Some(p) => (p * shifted.scale - price) / RATE_SHIFT,
             None => 0.0,

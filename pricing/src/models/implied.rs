@@ -9,12 +9,14 @@ use crate::vocabulary::{OptionType, PricingMethod, VolatilityStatus};
 const ITERATIONS_MAX: u32 = 60;
 /// A step below this share of the volatility ends the search; the secant has then squared it.
 const STEP_TOLERANCE: f64 = 1e-7;
+/// Nor does the scale itself resolve more than this share of its value.
+const GAP_TOLERANCE: f64 = 1e-13;
 /// Exercise value and price are one where they differ by less than this share of the strike.
 const INTRINSIC_TOLERANCE: f64 = 1e-9;
 
 /// The scale on which American prices are nearly linear in volatility: the total deviation that Black's formula needs
-/// for the same price. Out of the money it is Black's on the forward; in the money on the spot without discounting,
-/// which starts at the exercise value as the American price does.
+/// for the same price. Where European exercise is worth less than immediate one it is Black's on the spot without
+/// discounting, which starts at the exercise value as the American price does; otherwise Black's on the forward.
 #[derive(Clone, Copy, Debug)]
 struct Scale {
     forward: f64,
@@ -25,8 +27,10 @@ impl Scale {
     fn new(form: &NormalForm, time: f64, price: f64) -> Self {
         let forward = form.spot * exp((form.rate - form.dividend_yield) * time);
         let on_forward = Self { forward, discount_factor: exp(-form.rate * time) };
-        let high = 0.98 * on_forward.discount_factor;
-        if form.spot >= 1.0 && price < high && on_forward.time_value(price) > 0.0 {
+        // The larger exercise value leaves the smaller time value, so that more of its digits are true.
+        let tighter = on_forward.discount_factor * (1.0 - forward).max(0.0) >= (1.0 - form.spot).max(0.0);
+        let below_bound = price < 0.98 * on_forward.discount_factor;
+        if tighter && below_bound && on_forward.time_value(price) > 0.0 {
             on_forward
         } else {
             Self { forward: form.spot, discount_factor: 1.0 }
@@ -109,6 +113,9 @@ pub(super) fn implied(
                 critical_volatility: None,
             }
         }
+        Outcome::Below if certain(&form, time) - p <= INTRINSIC_TOLERANCE * strike / form.scale => {
+            Implied { iterations: found.iterations, ..ended(VolatilityStatus::AtIntrinsic, Some(VOLATILITY_MIN)) }
+        }
         Outcome::Below => Implied { iterations: found.iterations, ..ended(VolatilityStatus::BelowIntrinsic, None) },
         Outcome::Above => Implied { iterations: found.iterations, ..ended(VolatilityStatus::AboveBound, None) },
     }
@@ -160,7 +167,7 @@ fn search(evaluate: &dyn Fn(f64) -> Option<Valued>, scale: &Scale, root_time: f6
         let inside = next > low && next < high;
         // Every fourth late step halves the bracket, so that no shape of the curve is slow.
         if !inside || (iterations > 8 && iterations % 4 == 0) {
-            next = if gap.abs() <= STEP_TOLERANCE * target {
+            next = if gap.abs() <= GAP_TOLERANCE * target {
                 sigma
             } else if gap > 0.0 {
                 (low * high).sqrt().max(0.6 * sigma)

@@ -104,6 +104,9 @@ impl SliceModel {
         }
         let price = match &self.kind {
             Kind::European => self.black_price(option_type, strike, sigma),
+            Kind::American(american) if american.boundary(option_type).is_european() => {
+                self.black_price(option_type, strike, sigma)
+            }
             Kind::American(american) => {
                 let form = american.normal_form(&self.input, option_type, strike);
                 american.value(&self.input, option_type, strike, sigma)?.price * form.scale
@@ -114,10 +117,9 @@ impl SliceModel {
         price.is_finite().then_some(price)
     }
 
-    /// [`SliceModel::price`] of many strikes, `None` as NaN-free: where no number can be given `out` keeps its value
-    /// and the count of written prices is smaller than the slice.
+    /// [`SliceModel::price`] of many strikes, with the same bits; returns how many were written.
     ///
-    /// Works on the common length of the three slices.
+    /// Works on the common length of the three slices. Where no number can be given, `out` keeps what it had.
     pub fn prices(&self, option_type: OptionType, strikes: &[f64], sigmas: &[f64], out: &mut [f64]) -> usize {
         let mut written = 0;
         for ((&strike, &sigma), place) in strikes.iter().zip(sigmas).zip(out) {

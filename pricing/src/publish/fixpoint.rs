@@ -10,13 +10,13 @@ use std::collections::VecDeque;
 
 use super::hull::{Arithmetic, Origin, Point, lower_hull};
 
-/// Which kinds of rows lowered a price, as bits.
+/// Slopes. Which kinds of rows lowered a price is kept as bits.
 pub(crate) const VERTICAL: u8 = 1;
-/// See [`VERTICAL`].
+/// Convexity; see [`VERTICAL`].
 pub(crate) const BUTTERFLY: u8 = 2;
-/// See [`VERTICAL`].
+/// Time, or a chord with a later point; see [`VERTICAL`].
 pub(crate) const CALENDAR: u8 = 4;
-/// See [`VERTICAL`].
+/// American parity; see [`VERTICAL`].
 pub(crate) const PARITY: u8 = 8;
 
 /// The calls or the puts of one slice.

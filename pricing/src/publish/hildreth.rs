@@ -18,6 +18,8 @@ pub(crate) struct Solution {
 
 /// Visits per row after which what is left is wide, and left to a method that suits it.
 const VISITS_PER_ROW: usize = 1;
+/// Small classes may take this many in any case.
+const VISITS_MIN: usize = 10_000;
 /// Plain steps settle isolated violations at once; wide ones profit from over-relaxation.
 const PLAIN_SWEEPS: u32 = 24;
 const RELAXATION: f64 = 1.85;
@@ -41,7 +43,7 @@ pub(crate) fn project(
     let mut queued = vec![false; rows.len()];
     let mut next = Vec::new();
     let mut sweeps = 0;
-    let mut visits_left = VISITS_PER_ROW * rows.len();
+    let mut visits_left = VISITS_MIN + VISITS_PER_ROW * rows.len();
     while !current.is_empty() && sweeps < sweeps_max && visits_left > 0 {
         sweeps += 1;
         visits_left = visits_left.saturating_sub(current.len());

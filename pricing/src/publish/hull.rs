@@ -7,7 +7,7 @@
 
 use super::wide::Wide;
 
-/// A point of a price curve; `a >= 0`, and `p >= 0` except for nothing.
+/// A point of a price curve, `a >= 0` and `p >= 0`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Point {
     /// Strike coordinate.
@@ -153,8 +153,7 @@ pub(crate) fn lower_hull(points: &[(Point, Origin)], arithmetic: Arithmetic, cha
     }
 }
 
-/// Whether `middle` lies strictly below the chord: its price raised by one would still not decide, so the test is
-/// "above or on" negated through the mirrored determinant.
+/// Whether `middle` lies strictly below the chord of `left` and `right`: only then is it a vertex.
 fn is_strictly_below(left: &Point, middle: &Point, right: &Point, arithmetic: Arithmetic) -> bool {
     if arithmetic.wide {
         return match Arithmetic::wide_terms(left, middle, right) {

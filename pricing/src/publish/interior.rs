@@ -5,6 +5,7 @@
 //! Mehrotra (1992), "On the implementation of a primal-dual interior point method": predictor and corrector with one
 //! factor. Letters as there: slack `s`, multiplier `lambda`, complementarity `mu`.
 
+use super::hildreth::largest_excess;
 use super::rows::Row;
 
 /// Iterations are few where the method works at all.
@@ -20,7 +21,7 @@ pub(crate) struct Nearest {
 }
 
 /// The point nearest to `target` in `sum (dx)^2 / inverse_weight` with every row met to `tolerance`, from `start`;
-/// `None` where it is not reached. Rows speak of places in `target`; the fewer places lie between those of one row,
+/// `None` where no such point is reached. Rows speak of places in `target`; the fewer places lie between those of one row,
 /// the faster.
 pub(crate) fn nearest(
     rows: &[Row],
@@ -29,8 +30,8 @@ pub(crate) fn nearest(
     start: &[f64],
     tolerance: f64,
 ) -> Option<Nearest> {
-    // Half of the tolerance gives an interior to sets that have none, where premiums stand at exercise.
-    let relaxed = |row: &Row, x: &[f64]| row.excess(x) - 0.5 * tolerance;
+    // A quarter of the tolerance gives an interior to sets that have none, where premiums stand at exercise.
+    let relaxed = |row: &Row, x: &[f64]| row.excess(x) - 0.25 * tolerance;
     let mut x = start.to_vec();
     let scale = rows.iter().map(|r| relaxed(r, &x)).fold(1e-6, f64::max);
     let mut s: Vec<f64> = rows.iter().map(|r| (-relaxed(r, &x)).max(scale)).collect();
@@ -46,11 +47,13 @@ pub(crate) fn nearest(
         if !(mu.is_finite() && worst.is_finite() && stationary.is_finite()) {
             return None;
         }
-        if worst <= 0.25 * tolerance && mu <= 1e-2 * tolerance * tolerance && stationary <= tolerance {
-            return Some(Nearest { x, multipliers: lambda });
+        if worst <= 0.05 * tolerance && mu <= 0.1 * tolerance * tolerance && stationary <= tolerance {
+            break;
         }
         let ratio: Vec<f64> = lambda.iter().zip(&s).map(|(l, s)| l / s).collect();
-        band.factor(rows, inverse_weights, &ratio)?;
+        if band.factor(rows, inverse_weights, &ratio).is_none() {
+            break;
+        }
         let newton = |complementarity: &[f64]| {
             let mut dx: Vec<f64> = gradient.iter().map(|g| -g).collect();
             for (((row, c), (s, l)), p) in rows.iter().zip(complementarity).zip(s.iter().zip(&lambda)).zip(&infeasible)
@@ -84,13 +87,13 @@ pub(crate) fn nearest(
         advance(&mut s, &ds, step);
         advance(&mut lambda, &dl, step);
     }
-    None
+    // A point that meets every row serves, even where the last digits of its distance were out of reach.
+    (largest_excess(rows, &x) <= tolerance).then_some(Nearest { x, multipliers: lambda })
 }
 
 /// `W (x - target) + A' lambda`.
 fn gradient(rows: &[Row], inverse_weights: &[f64], target: &[f64], x: &[f64], lambda: &[f64]) -> Vec<f64> {
-    let mut out: Vec<f64> =
-        x.iter().zip(target).zip(inverse_weights).map(|((x, t), v)| (x - t) / v).collect();
+    let mut out: Vec<f64> = x.iter().zip(target).zip(inverse_weights).map(|((x, t), v)| (x - t) / v).collect();
     for (row, l) in rows.iter().zip(lambda) {
         for (n, a) in row.terms() {
             if let Some(g) = out.get_mut(n) {
@@ -177,19 +180,31 @@ impl Band {
         Some(())
     }
 
+    /// The first column of row `i`, its cells before the diagonal, and the diagonal.
+    fn row(&self, i: usize) -> Option<(usize, &[f64], f64)> {
+        let first = i.saturating_sub(self.width);
+        let cells = self.cells.get(self.place(i, first)..=self.place(i, i))?;
+        let (diagonal, before) = cells.split_last()?;
+        Some((first, before, *diagonal))
+    }
+
     /// Solves in place with the factor.
     fn solve(&self, b: &mut [f64]) {
-        for i in 0..self.size.min(b.len()) {
-            let mut sum = b[i];
-            for k in i.saturating_sub(self.width)..i {
-                sum -= self.at(i, k) * b[k];
+        for i in 0..self.size {
+            let Some((first, before, diagonal)) = self.row(i) else { return };
+            let (known, rest) = b.split_at_mut(i);
+            let sum: f64 = before.iter().zip(known.get(first..).unwrap_or(&[])).map(|(l, x)| l * x).sum();
+            if let Some(x) = rest.first_mut() {
+                *x = (*x - sum) / diagonal;
             }
-            b[i] = sum / self.at(i, i);
         }
-        for i in (0..self.size.min(b.len())).rev() {
-            b[i] /= self.at(i, i);
-            for k in i.saturating_sub(self.width)..i {
-                b[k] -= self.at(i, k) * b[i];
+        for i in (0..self.size).rev() {
+            let Some((first, before, diagonal)) = self.row(i) else { return };
+            let (open, rest) = b.split_at_mut(i);
+            let Some(x) = rest.first_mut() else { return };
+            *x /= diagonal;
+            for (l, y) in before.iter().zip(open.get_mut(first..).unwrap_or(&mut [])) {
+                *y -= l * *x;
             }
         }
     }

@@ -80,7 +80,9 @@ pub fn project_american(slices: &mut [PremiumSlice], settings: &PublishSettings)
     let rows = american_rows(slices);
     let inverse_weights = inverse_weights(slices);
     let tolerance = settings.projection_tolerance;
-    let mut solution = project(&rows, &inverse_weights, &mut x, tolerance, settings.projection_sweeps_max);
+    // Sharper than asked, so that what is known of later premiums leaves the slice-wise solution room.
+    let sharp = 0.25 * tolerance;
+    let mut solution = project(&rows, &inverse_weights, &mut x, sharp, settings.projection_sweeps_max);
     if solution.residual > tolerance {
         refine(slices, &rows, &inverse_weights, &start, &mut x, &mut solution.multipliers, tolerance);
         solution.residual = largest_excess(&rows, &x);
@@ -145,7 +147,7 @@ fn refine(
     }
     for (slice, (nodes, row_range)) in slices.iter().zip(&blocks).rev() {
         let Some(own) = rows.get(row_range.clone()) else { continue };
-        if largest_excess(own, x) <= tolerance {
+        if largest_excess(own, x) <= 0.5 * tolerance {
             continue;
         }
         let order = interleaved(slice);
@@ -165,7 +167,8 @@ fn refine(
         for (place, slot) in order.iter().zip(x.get_mut(nodes.clone()).unwrap_or(&mut [])) {
             *slot = found.x.get(*place).copied().unwrap_or(*slot);
         }
-        for (slot, value) in multipliers.get_mut(row_range.clone()).unwrap_or(&mut []).iter_mut().zip(found.multipliers) {
+        for (slot, value) in multipliers.get_mut(row_range.clone()).unwrap_or(&mut []).iter_mut().zip(found.multipliers)
+        {
             *slot = value;
         }
     }

@@ -63,7 +63,7 @@ mod tests {
             out
         };
         let (x, y) = (split(&mut a), split(&mut b));
-        let mut sums = vec![0_u128; 9];
+        let mut sums = [0_u128; 9];
         for (i, p) in x.iter().enumerate() {
             for (j, q) in y.iter().enumerate() {
                 sums[i + j] += u128::from(p * q);

@@ -82,6 +82,10 @@ pub(super) fn broken_chords(
             if right >= places.len() {
                 break;
             }
+            // Strike 0 lies at different places where dividends differ: no chord from it says anything then.
+            if right == 1 && places[0] != curve.places[0] {
+                continue;
+            }
             let gap = places[right] - places[right - 1];
             let share = (place - places[right - 1]) / gap;
             if !(share > 1e-12 && share < 1.0) {

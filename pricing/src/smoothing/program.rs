@@ -72,7 +72,18 @@ pub(super) struct Program {
 const TOLERANCE: f64 = 1e-10;
 /// A stalled solution this good is still a solution.
 const ACCEPTABLE: f64 = 1e-7;
-const STALL: u32 = 6;
+const STALL: u32 = 12;
+/// Slack at the start of a row that holds nothing more.
+const START_SLACK: f64 = 1.0;
+/// Largest product of slack and multiplier at the start.
+const START_PRODUCT: f64 = 10.0;
+/// Steps shorter than this are replaced by centring ones.
+const STEP_MIN: f64 = 0.15;
+/// Least product against the mean: nearer to a side the next steps would be short.
+const NEIGHBOURHOOD: f64 = 1e-3;
+const BACKTRACKS_MAX: u32 = 12;
+/// A centring step aims at a larger mean product: steps are short where the products fell faster than the rows' residuals.
+const CENTER: f64 = 3.0;
 
 fn dot(row: &Row, x: &[f64]) -> f64 {
     let window = x.get(row.first..).unwrap_or(&[]);
@@ -109,13 +120,15 @@ impl Program {
         }
         for (r, row) in rows.iter().enumerate() {
             let gap = -row.bound;
-            self.multipliers[r] = 1.0_f64.min(0.5 * row.penalty);
+            // Products of the order of one from the start, or far rows dictate the first steps.
             if row.penalty.is_finite() {
-                self.slack[r] = gap.max(0.0) + 1.0;
-                self.violation[r] = (-gap).max(0.0) + 1.0;
+                self.slack[r] = gap.max(0.0) + START_SLACK;
+                self.violation[r] = (-gap).max(0.0) + START_SLACK;
             } else {
-                self.slack[r] = gap.max(1.0);
+                // A broken row starts as far inside as it is outside, or the first steps find no room.
+                self.slack[r] = gap.abs().max(START_SLACK);
             }
+            self.multipliers[r] = (START_PRODUCT / self.slack[r]).min(1.0).min(0.5 * row.penalty);
         }
         self.best_e.clear();
         self.best_e.extend_from_slice(&self.e);
@@ -128,7 +141,7 @@ impl Program {
         self.reset(curvature.len(), rows);
         let pairs = rows.iter().fold(0.0, |sum, row| sum + if row.penalty.is_finite() { 2.0 } else { 1.0 });
         let mut best = f64::INFINITY;
-        let mut since = 0;
+        let (mut since, mut least_gap) = (0, f64::INFINITY);
         let mut status = SolverStatus::MaxIterations;
         let mut iterations = 0;
         for iteration in 0..iterations_max.max(1) {
@@ -139,14 +152,13 @@ impl Program {
                 status = SolverStatus::Breakdown;
                 break;
             }
+            // A tenth less of either is progress; anything else only delays the end.
+            since = if merit < 0.9 * best || gap < 0.9 * least_gap { 0 } else { since + 1 };
+            least_gap = least_gap.min(gap);
             if merit < best {
-                // A tenth less is progress; anything else only delays the end.
-                since = if merit < 0.9 * best { 0 } else { since + 1 };
                 best = merit;
                 self.best_e.copy_from_slice(&self.e);
                 self.best_multipliers.copy_from_slice(&self.multipliers);
-            } else {
-                since += 1;
             }
             if best <= TOLERANCE || since > STALL {
                 break;
@@ -160,9 +172,22 @@ impl Program {
             let reach = self.reach(rows);
             let mu = self.gap_after(rows, reach) / f64::max(pairs, 1.0);
             let ratio = (mu / gap).clamp(0.0, 1.0);
-            self.center_corrected(rows, ratio * ratio * ratio * gap);
+            self.center_corrected(rows, ratio * ratio * ratio * gap, 1.0);
             self.direction(rows);
-            let step = (0.995 * self.reach(rows)).min(1.0);
+            let mut reach = self.reach(rows);
+            if reach < STEP_MIN {
+                // Too near a side: back to the middle, and farther in, first.
+                self.center_corrected(rows, CENTER * gap, 0.0);
+                self.direction(rows);
+                reach = self.reach(rows);
+            }
+            let mut step = (0.995 * reach).min(1.0);
+            for _ in 0..BACKTRACKS_MAX {
+                if self.centred(rows, step, pairs) {
+                    break;
+                }
+                step *= 0.8;
+            }
             self.advance(step);
         }
         self.e.copy_from_slice(&self.best_e);
@@ -238,9 +263,9 @@ impl Program {
         }
     }
 
-    fn center_corrected(&mut self, rows: &[Row], mu: f64) {
+    fn center_corrected(&mut self, rows: &[Row], mu: f64, second_order: f64) {
         for (r, row) in rows.iter().enumerate() {
-            let step = self.step_multiplier[r];
+            let step = second_order * self.step_multiplier[r];
             self.center_slack[r] = mu - self.slack[r] * self.multipliers[r] - self.step_slack[r] * step;
             if row.penalty.is_finite() {
                 self.center_violation[r] =
@@ -293,6 +318,17 @@ impl Program {
         reach
     }
 
+    /// Whether no product of slack and multiplier falls far below their mean after a step.
+    fn centred(&self, rows: &[Row], step: f64, pairs: f64) -> bool {
+        let least = NEIGHBOURHOOD * self.gap_after(rows, step) / f64::max(pairs, 1.0);
+        rows.iter().enumerate().all(|(r, row)| {
+            let multiplier = self.multipliers[r] + step * self.step_multiplier[r];
+            let held = (self.slack[r] + step * self.step_slack[r]) * multiplier >= least;
+            let violation = self.violation[r] + step * self.step_violation[r];
+            held && (row.penalty.is_infinite() || violation * (row.penalty - multiplier) >= least)
+        })
+    }
+
     fn gap_after(&self, rows: &[Row], step: f64) -> f64 {
         let step = step.min(1.0);
         let mut sum = 0.0;
@@ -316,6 +352,96 @@ impl Program {
         for (values, steps) in pairs {
             for (value, change) in values.iter_mut().zip(steps) {
                 *value += step * change;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Program, Row, RowKind};
+    use crate::vocabulary::SolverStatus;
+    use clarabel::algebra::CscMatrix;
+    use clarabel::solver::{DefaultSettingsBuilder, DefaultSolver, IPSolver, SupportedConeT};
+
+    /// The same program with elastic variables written out, by Clarabel.
+    fn oracle(curvature: &[f64], rows: &[Row]) -> Vec<f64> {
+        let n = curvature.len();
+        let elastic: Vec<usize> = (0..rows.len()).filter(|r| rows[*r].penalty.is_finite()).collect();
+        let columns = n + elastic.len();
+        let mut p = vec![vec![0.0; columns]; columns];
+        let mut q = vec![0.0; columns];
+        for (i, c) in curvature.iter().enumerate() {
+            p[i][i] = *c;
+        }
+        let (mut a, mut b) = (Vec::new(), Vec::new());
+        for (r, row) in rows.iter().enumerate() {
+            let mut line = vec![0.0; columns];
+            for (j, coefficient) in row.coefficients.iter().enumerate().filter(|(j, _)| row.first + j < n) {
+                line[row.first + j] = -coefficient;
+            }
+            if let Some(v) = elastic.iter().position(|e| *e == r) {
+                line[n + v] = -1.0;
+                q[n + v] = row.penalty;
+            }
+            a.push(line);
+            b.push(-row.bound);
+        }
+        for v in 0..elastic.len() {
+            let mut line = vec![0.0; columns];
+            line[n + v] = -1.0;
+            a.push(line);
+            b.push(0.0);
+        }
+        let settings = DefaultSettingsBuilder::default()
+            .verbose(false)
+            .tol_gap_abs(1e-13)
+            .tol_gap_rel(1e-13)
+            .tol_feas(1e-12)
+            .build()
+            .unwrap();
+        let cones = [SupportedConeT::NonnegativeConeT(b.len())];
+        let (p, a) = (CscMatrix::from(p.iter()), CscMatrix::from(a.iter()));
+        let mut solver = DefaultSolver::new(&p, &q, &a, &b, &cones, settings).unwrap();
+        solver.solve();
+        solver.solution.x[..n].to_vec()
+    }
+
+    #[test]
+    fn agrees_with_clarabel_on_noisy_curves() {
+        let mut state = 7_u64;
+        let mut uniform = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 11) as f64 / (1_u64 << 53) as f64
+        };
+        for case in 0..40 {
+            let n = 3 + case;
+            // Second differences of a smooth convex curve less noise: about half of the rows are broken at the aim.
+            let curvature: Vec<f64> = (0..n).map(|_| 0.25 + uniform()).collect();
+            let mut rows = Vec::new();
+            for i in 1..n - 1 {
+                let coefficients = [0.5, -1.0, 0.5];
+                let bound = 2.0 * uniform() - 1.0;
+                rows.push(Row {
+                    first: i - 1,
+                    coefficients,
+                    bound,
+                    penalty: f64::INFINITY,
+                    kind: RowKind::Convex,
+                    node: i,
+                });
+            }
+            for i in 0..n {
+                let coefficients = [if uniform() < 0.5 { 1.0 } else { -1.0 }, 0.0, 0.0];
+                let bound = uniform() - 0.8;
+                rows.push(Row { first: i, coefficients, bound, penalty: 5.0, kind: RowKind::Bid, node: i });
+            }
+            let mut program = Program::default();
+            let outcome = program.solve(&curvature, &rows, 60);
+            assert_eq!(outcome.status, SolverStatus::Converged, "{case}: {outcome:?}");
+            for (ours, theirs) in program.e.iter().zip(oracle(&curvature, &rows)) {
+                // In half-spreads, of the order of 1e-4 of the forward: 1e-7 of it even where a row is degenerate.
+                assert!((ours - theirs).abs() < 5e-4, "{case}: {ours} against {theirs}");
             }
         }
     }

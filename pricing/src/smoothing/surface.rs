@@ -309,7 +309,7 @@ fn compromise(slices: &mut [Slice]) {
             .iter()
             .zip(&slice.error)
             .enumerate()
-            .map(|(i, (sigma, error))| (slice.frame.vega(i, *sigma) * error).max(UNIT_MIN))
+            .map(|(i, (sigma, error))| (slice.frame.vega(i, *sigma) * error).min(price[i]).max(UNIT_MIN))
             .collect();
         slice.aim = Aim { price, unit, curvature: slice.curvature.clone(), floor: Vec::new() };
         slice.bands = bands(slice);

@@ -11,6 +11,10 @@ use crate::vocabulary::SolverStatus;
 const BAND_PENALTY: f64 = 60.0;
 /// Rounds of adding calendar rows that the last solution broke.
 const CUT_ROUNDS: u32 = 6;
+/// Least ratio of the units of neighbours.
+const UNIT_RATIO_MIN: f64 = 0.1;
+/// A bid or ask so many units from the aim is left out.
+const FAR: f64 = 1e3;
 /// Largest contradiction between aim and convexity, in units, that is given to the program.
 const BOUND_MAX: f64 = 20.0;
 /// What is no violation; of the forward.
@@ -149,17 +153,27 @@ fn own_rows(frame: &Frame, aim: &Aim, bands: &[Band], rows: &mut Vec<Row>) {
         let penalty = BAND_PENALTY * band.weight;
         if let Some(bid) = band.bid {
             let row = row(aim, band.node, &[1.0], bid, RowKind::Bid, band.node);
-            rows.push(Row { penalty, ..row });
+            if row.bound > -FAR {
+                rows.push(Row { penalty, ..row });
+            }
         }
         if let Some(ask) = band.ask {
             let row = row(aim, band.node, &[-1.0], -ask, RowKind::Ask, band.node);
-            rows.push(Row { penalty, ..row });
+            if row.bound > -FAR {
+                rows.push(Row { penalty, ..row });
+            }
         }
     }
 }
 
 /// Widens the units where the aim breaks convexity by many of them, so that all bounds are of the order of one.
 fn relax(frame: &Frame, aim: &mut Aim) {
+    for i in 1..aim.unit.len() {
+        aim.unit[i] = aim.unit[i].max(UNIT_RATIO_MIN * aim.unit[i - 1]);
+    }
+    for i in (1..aim.unit.len()).rev() {
+        aim.unit[i - 1] = aim.unit[i - 1].max(UNIT_RATIO_MIN * aim.unit[i]);
+    }
     for _ in 0..2 {
         for i in 0..frame.m.len().saturating_sub(1) {
             let (left, x_left) = if i > 0 { (frame.m[i - 1], aim.price[i - 1]) } else { (frame.zero, 0.0) };
@@ -256,6 +270,10 @@ impl Tier2 {
         }
         let sound = holds && solution.status == SolverStatus::Converged && self.sound(frame, &solution);
         if !sound {
+            // A poor iterate is no better start than the aim itself.
+            if solution.residual > 1e-3 || solution.price.iter().any(|price| !price.is_finite()) {
+                solution.price.clone_from(&lifted.price);
+            }
             repair(frame, &mut solution, earlier);
         }
         for (((e, price), aim), unit) in solution.e.iter_mut().zip(&solution.price).zip(&aim.price).zip(&aim.unit) {

@@ -82,12 +82,25 @@ impl<'a> TextColumn<'a> {
         self.get(row).unwrap_or_default()
     }
 
-    /// The distinct words of a dictionary column.
+    /// The distinct words that rows use; a dictionary may hold more.
     pub(crate) fn words(&self) -> Vec<&'a str> {
-        let values = match self {
-            Self::Plain(values) | Self::Words(_, values) => values,
-        };
-        values.iter().flatten().collect()
+        match self {
+            Self::Plain(values) => {
+                let mut words: Vec<&str> = values.iter().flatten().collect();
+                words.sort_unstable();
+                words.dedup();
+                words
+            }
+            Self::Words(keys, values) => {
+                let mut used = vec![false; values.len()];
+                for key in keys.keys().iter().flatten() {
+                    if let Some(used) = usize::try_from(key).ok().and_then(|k| used.get_mut(k)) {
+                        *used = true;
+                    }
+                }
+                values.iter().zip(used).filter(|(_, used)| *used).filter_map(|(word, _)| word).collect()
+            }
+        }
     }
 }
 

@@ -11,9 +11,9 @@ mod terms;
 
 use std::cell::{OnceCell, RefCell};
 
-use crate::math::{INV_SQRT_2PI, exp, ln, normal_cdf_quick};
+use crate::math::{INV_SQRT_2PI, exp, ln, normal_cdf_each, normal_cdf_quick};
 use crate::models::black;
-use rules::Rules;
+use rules::{PRICE_POINTS_MAX, Rules};
 use terms::{Regime, Terms};
 
 /// Spacing of the volatility grid in `ln sigma`: a ratio of 1.25. At 1.3 the error is twice as large.
@@ -143,7 +143,7 @@ impl BoundaryModel {
     /// the grid holds).
     pub fn critical_volatility(&self, spot: f64) -> Option<f64> {
         let wanted = self.terms.log_limit - ln(spot);
-        if self.terms.regime != Regime::SingleBoundary || !(wanted > 0.0) {
+        if self.terms.regime != Regime::SingleBoundary || wanted.is_nan() || wanted <= 0.0 {
             return None;
         }
         let excess = |s: f64| Some(self.at(s)?.depth.last()? - wanted);
@@ -253,26 +253,29 @@ impl Boundary<'_> {
         let inverse = 1.0 / self.sigma;
         let drift = (terms.rate - terms.dividend_yield) * inverse;
         let half = 0.5 * self.sigma;
-        let mut sum = 0.0;
+        let count = self.depth.len() - 1;
+        let mut lower = [0.0; PRICE_POINTS_MAX];
+        let mut upper = [0.0; PRICE_POINTS_MAX];
+        let (Some(lower), Some(upper)) = (lower.get_mut(..count), upper.get_mut(..count)) else {
+            return f64::NAN;
+        };
         let points = terms.price_root_elapsed.iter().zip(&self.depth);
-        if terms.dividend_yield == 0.0 {
-            for ((root, w), rate_kernel) in points.zip(&terms.price_rate_kernel) {
-                let lower = (above + w) * inverse / root + (drift - half) * root;
-                sum += rate_kernel * normal_cdf_quick(-lower);
-            }
-            return sum;
-        }
-        for ((root, w), (rate_kernel, yield_kernel)) in
-            points.zip(terms.price_rate_kernel.iter().zip(&terms.price_yield_kernel))
-        {
+        for ((lower, upper), (root, w)) in lower.iter_mut().zip(upper.iter_mut()).zip(points) {
             let base = (above + w) * inverse / root + drift * root;
-            sum += rate_kernel * normal_cdf_quick(half * root - base)
-                - yield_kernel * spot * normal_cdf_quick(-half * root - base);
+            *lower = half * root - base;
+            *upper = -half * root - base;
         }
-        sum
+        normal_cdf_each(lower);
+        let received: f64 = lower.iter().zip(&terms.price_rate_kernel).map(|(n, kernel)| kernel * n).sum();
+        if terms.dividend_yield == 0.0 {
+            return received;
+        }
+        normal_cdf_each(upper);
+        let paid: f64 = upper.iter().zip(&terms.price_yield_kernel).map(|(n, kernel)| kernel * n).sum();
+        received - spot * paid
     }
 
-    /// Price, delta and gamma of the put in `spot`.
+    /// Price and delta of the put in `spot`.
     ///
     /// # Formula
     /// The price's integral differentiated under the sign, with the boundary held: it does not depend on spot.

@@ -5,6 +5,9 @@ use std::sync::LazyLock;
 
 use crate::math::{chebyshev_nodes, gauss_legendre};
 
+/// No [`Order`] has more price points.
+pub(super) const PRICE_POINTS_MAX: usize = 64;
+
 /// How finely a boundary is solved and a price is integrated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Order {

@@ -45,19 +45,19 @@ pub(super) fn solve(terms: &Terms, sigma: f64, tolerance: f64) -> Option<Solved>
         ending.iterations += 1;
         let first = ending.iterations == 1;
         let mut residual = 0.0_f64;
-        for i in 0..n {
-            let root_tau = rules.root_share[i] * root_time;
+        for (i, (depth, share)) in depth.iter_mut().zip(&rules.root_share).enumerate() {
+            let root_tau = share * root_time;
             let tau = root_tau * root_tau;
             let row = i * l..(i + 1) * l;
             let stdev = sigma * root_tau;
-            let base = (terms.log_limit - depth[i]) / stdev + drift * root_tau;
+            let base = (terms.log_limit - *depth) / stdev + drift * root_tau;
             let (lower_edge, upper_edge) = (base - 0.5 * stdev, base + 0.5 * stdev);
             let (rate_factor, yield_factor) = (exp(-terms.rate * tau), exp(-terms.dividend_yield * tau));
             let numerator =
                 rate_factor * normal_cdf_quick(lower_edge) + dot(&terms.rate_kernel[row.clone()], &lower[row.clone()]);
             let denominator =
                 yield_factor * normal_cdf_quick(upper_edge) + dot(&terms.yield_kernel[row.clone()], &upper[row]);
-            let mut change = ln(numerator / denominator) - (terms.log_limit - depth[i]);
+            let mut change = ln(numerator / denominator) - (terms.log_limit - *depth);
             if first {
                 let slope = (rate_factor * density(lower_edge) / numerator
                     - yield_factor * density(upper_edge) / denominator)
@@ -67,9 +67,9 @@ pub(super) fn solve(terms: &Terms, sigma: f64, tolerance: f64) -> Option<Solved>
             if !change.is_finite() {
                 return None;
             }
-            let next = (depth[i] - change).clamp(0.5 * depth[i], deepest);
-            residual = residual.max((next - depth[i]).abs() * price_weight(terms, depth[i]));
-            depth[i] = next;
+            let next = (*depth - change).max(0.5 * *depth).min(deepest);
+            residual = residual.max((next - *depth).abs() * price_weight(terms, *depth));
+            *depth = next;
         }
         for (h, w) in squared.iter_mut().zip(&depth) {
             *h = w * w;
@@ -173,7 +173,7 @@ fn seed(terms: &Terms, sigma: f64) -> Vec<f64> {
             let f = b * (1.0 - yield_factor * upper) + lambda * (1.0 - b - put);
             let slope = (1.0 - yield_factor * upper) * (1.0 - lambda) + yield_factor * density(d1) / stdev;
             let step = f / (slope * b);
-            let next = (w + step).clamp(0.3 * w, 3.0 * w).min(deepest);
+            let next = (w + step).max(0.3 * w).min(3.0 * w).min(deepest);
             let moved = (next - w).abs();
             w = next;
             if moved < 1e-3 * stdev {

@@ -19,11 +19,11 @@ use crate::mark::Greeks;
 use crate::models::{Implied, ModelInput};
 use crate::vocabulary::{OptionType, PricingMethod};
 
-use market::Market;
+use market::{Grade, Market};
 use schedule::Schedule;
 
-/// Shift of the zero curve for rho, per year.
-const RATE_SHIFT: f64 = 5e-4;
+/// Shift of the zero curve for rho, per year, either way.
+const RATE_SHIFT: f64 = 1e-3;
 const DAYS_PER_YEAR: f64 = 365.0;
 
 /// One slice of an underlying that pays cash.
@@ -37,7 +37,8 @@ const DAYS_PER_YEAR: f64 = 365.0;
 #[derive(Clone, Debug)]
 pub struct CashDividendModel {
     base: Option<Market>,
-    shifted: OnceCell<Box<Market>>,
+    /// Under the zero curve shifted down and up, for rho.
+    rough: OnceCell<Box<[Market; 2]>>,
 }
 
 impl CashDividendModel {
@@ -46,16 +47,24 @@ impl CashDividendModel {
     /// # Domain
     /// See METHOD section 5: T from a minute to 15 years, up to 40 dividends of any size, rates of any sign.
     pub fn new(input: &ModelInput) -> Self {
-        let base = Schedule::new(input).map(Market::new);
-        Self { base, shifted: OnceCell::new() }
+        let base = Schedule::new(input).map(|schedule| Market::new(schedule, Grade::Fine));
+        Self { base, rough: OnceCell::new() }
     }
 
     fn market(&self, strike: f64) -> Option<&Market> {
         self.base.as_ref().filter(|_| strike > 0.0 && strike.is_finite())
     }
 
-    fn shifted(&self, base: &Market) -> &Market {
-        self.shifted.get_or_init(|| Box::new(Market::new(base.schedule.with_rate_shift(RATE_SHIFT))))
+    fn rough(&self, base: &Market) -> &[Market; 2] {
+        self.rough.get_or_init(|| {
+            // A shift never turns the rate's sign, and with it the kind of exercise.
+            let rate = base.schedule.rate;
+            let low = if (0.0..RATE_SHIFT).contains(&rate) { 0.0 } else { -RATE_SHIFT };
+            Box::new(
+                [low, low + 2.0 * RATE_SHIFT]
+                    .map(|shift| Market::new(base.schedule.with_rate_shift(shift), Grade::Rough)),
+            )
+        })
     }
 
     /// American price per share.
@@ -98,7 +107,7 @@ impl CashDividendModel {
     ///
     /// # Formula
     /// `theta = (r V - (r-b) S delta - sigma^2 S^2 gamma / 2) / 365` while the option is held; exercised, only delta is not
-    /// zero. Rho shifts the whole zero curve by five basis points.
+    /// zero. Rho shifts the whole zero curve by ten basis points either way.
     pub fn greeks(&self, option_type: OptionType, strike: f64, sigma: f64) -> Option<Greeks> {
         let market = self.market(strike)?;
         let at = market.sensitivities(option_type, strike, sigma)?;
@@ -108,15 +117,28 @@ impl CashDividendModel {
             return Some(Greeks { delta: at.delta, ..Greeks::default() });
         }
         let yearly = rate * at.price - (rate - borrow) * spot * at.delta - 0.5 * sigma * sigma * spot * spot * at.gamma;
-        let up = self.shifted(market).american(option_type, strike, sigma)?;
         let greeks = Greeks {
             delta: at.delta,
             gamma: at.gamma,
             vega: at.vega,
             theta: yearly / DAYS_PER_YEAR,
-            rho: (up.price - at.price) / RATE_SHIFT,
+            rho: self.rho(market, option_type, strike, sigma, at.price)?,
         };
         [greeks.gamma, greeks.theta, greeks.rho].iter().all(|x| x.is_finite()).then_some(greeks)
+    }
+
+    /// Rho from rough tables, the premium's part scaled by how much the rough premium falls short.
+    fn rho(&self, market: &Market, option_type: OptionType, strike: f64, sigma: f64, price: f64) -> Option<f64> {
+        let parts = |market: &Market| -> Option<(f64, f64)> {
+            let european = market.european(option_type, strike, sigma)?;
+            Some((european, market.american(option_type, strike, sigma)?.price - european))
+        };
+        let [down, up] = self.rough(market);
+        let (low, high) = (parts(down)?, parts(up)?);
+        let premium = price - market.european(option_type, strike, sigma)?;
+        let rough = 0.5 * (low.1 + high.1);
+        let share = if rough > 0.0 { (premium / rough).clamp(0.8, 1.25) } else { 1.0 };
+        Some(((high.0 - low.0) + (high.1 - low.1) * share) / (2.0 * RATE_SHIFT))
     }
 
     /// The solver that [`Self::price`] uses for this type.

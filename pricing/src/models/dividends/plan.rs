@@ -6,9 +6,9 @@ use crate::math::exp;
 /// Deviations of the log price that a grid covers on either side.
 const DEVIATIONS: f64 = 5.6;
 /// Distance of two nodes in deviations of the log price at the period's end.
-const SPACING: f64 = 0.112;
+const SPACING: f64 = 0.12;
 /// Time steps for a life without dividends; a period has its share by the square root of its length.
-const STEPS: f64 = 40.0;
+const STEPS: f64 = 44.0;
 const STEPS_MIN: usize = 6;
 const STEPS_MAX: usize = 2000;
 const INTERVALS_MAX: usize = 480;
@@ -55,8 +55,9 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    /// A plan good for volatilities up to `sigma_max`.
-    pub(crate) fn new(schedule: &Schedule, sigma_max: f64) -> Self {
+    /// A plan good for volatilities up to `sigma_max`, its nodes `coarseness` times farther apart than usual and its steps
+    /// `step_share` times as many.
+    pub(crate) fn new(schedule: &Schedule, sigma_max: f64, coarseness: f64, step_share: f64) -> Self {
         let last = schedule.periods.len().saturating_sub(1);
         let periods = schedule
             .periods
@@ -66,14 +67,14 @@ impl Plan {
                 let unit = period.variance.max(1e-14).sqrt();
                 // Half a deviation squared covers the price measured in shares as well as in money.
                 let half_width = DEVIATIONS + (0.5 * sigma_max * unit).min(40.0);
-                let half = ((half_width / SPACING).min(INTERVALS_MAX as f64 / 2.0)) as usize + 1;
+                let half = ((half_width / (SPACING * coarseness)).min(INTERVALS_MAX as f64 / 2.0)) as usize + 1;
                 let eta = half_width * unit / half as f64;
                 let short = period.length().sqrt() < CLOSED_FORM_SPACINGS * eta;
                 PeriodPlan {
                     period: *period,
                     eta,
                     intervals: 2 * half,
-                    steps: steps(schedule, period.length(), sigma_max, eta),
+                    steps: steps(schedule, period.length(), sigma_max, eta, step_share),
                     closed_form: index == last && index > 0 && short && period.dividend == 0.0,
                 }
             })
@@ -83,11 +84,11 @@ impl Plan {
 }
 
 /// Steps that grow linearly: small where the payoff or a dividend has just left a kink, which they damp.
-fn steps(schedule: &Schedule, length: f64, sigma_max: f64, eta: f64) -> Vec<StepPlan> {
+fn steps(schedule: &Schedule, length: f64, sigma_max: f64, eta: f64, step_share: f64) -> Vec<StepPlan> {
     if length <= 0.0 {
         return Vec::new();
     }
-    let share = STEPS * (length / schedule.expiry).sqrt();
+    let share = step_share * STEPS * (length / schedule.expiry).sqrt();
     // A step's growth in the share measure, sigma^2 dt, stays well below one.
     let growth = 4.0 * sigma_max * sigma_max * length;
     let count = (share.max(growth).min(STEPS_MAX as f64) as usize + 1).max(STEPS_MIN);

@@ -55,13 +55,14 @@ impl Schedule {
     pub(crate) fn new(input: &ModelInput) -> Option<Self> {
         let (spot, expiry, borrow) = (input.spot, input.time_to_expiry, input.borrow);
         let inside = spot.is_finite() && spot > 0.0 && expiry > 0.0 && expiry <= 100.0 && borrow.abs() <= 10.0;
-        if !inside || !(input.discount_factor > 0.0 && input.discount_factor.is_finite()) {
+        let discounts = input.discount_factor > 0.0 && input.discount_factor.is_finite();
+        if !(inside && discounts) {
             return None;
         }
         let minus_log = -ln(input.discount_factor);
         let rate = minus_log / expiry;
         // A minute of life makes a large rate of a rounded discount factor; beyond this it is no rate.
-        if !(rate.abs() <= 10.0 && minus_log.abs() <= 100.0) {
+        if rate.abs() > 10.0 || minus_log.abs() > 100.0 {
             return None;
         }
         let mut cash: Vec<(f64, f64)> = input
@@ -114,6 +115,11 @@ impl Schedule {
         }
     }
 
+    /// Whether exercise can be optimal between ex-dates; a call's cannot where `r >= 0` and `b <= 0`.
+    pub(crate) fn exercised_any_time(&self, call: bool) -> bool {
+        !call || self.rate < 0.0 || self.borrow > 0.0
+    }
+
     /// Whether exercise may be optimal between two prices rather than beyond one (Healy 2021): negative rates.
     pub(crate) fn double_boundary(&self, call: bool) -> bool {
         // A call is a put with the roles of money and asset, hence of rate and borrow, exchanged.
@@ -145,7 +151,7 @@ mod tests {
         let dividends = vec![ModelDividend { time: 0.25, amount: 2.0 }, ModelDividend { time: 1.0, amount: 3.0 }];
         let schedule = Schedule::new(&input(dividends)).unwrap();
         assert_eq!(schedule.periods.len(), 2);
-        let formula = 100.0 * (0.04_f64).exp() - 2.0 * (0.04_f64 * 0.75).exp();
+        let formula = 100.0 * libm::exp(0.04) - 2.0 * libm::exp(0.04 * 0.75);
         assert!((schedule.periods[1].forward - formula).abs() < 1e-12);
         assert_eq!(schedule.periods[1].dividend, 3.0);
     }

@@ -37,7 +37,7 @@ struct Claim<'a> {
     sign: f64,
     strike: f64,
     sigmas: &'a Lane,
-    /// Whether exercise can be optimal between ex-dates; a call's cannot where `r >= 0` and `b <= 0`.
+    /// See [`Schedule::exercised_any_time`].
     any_time: bool,
 }
 
@@ -93,7 +93,7 @@ pub(crate) fn sweep(
         OptionType::Call => 1.0,
         OptionType::Put => -1.0,
     };
-    let any_time = sign < 0.0 || schedule.rate < 0.0 || schedule.borrow > 0.0;
+    let any_time = schedule.exercised_any_time(sign > 0.0);
     let claim = Claim { schedule, option_type, sign, strike, sigmas, any_time };
     let mut scratch = Vec::new();
     let mut later: Option<(Grid, &PeriodPlan)> = None;
@@ -196,8 +196,7 @@ fn add_kink(claim: &Claim<'_>, grid: &mut Grid, place: f64, slope_jump: f64, ame
         }
         let below = position.floor();
         let theta = position - below;
-        let (lower, upper) =
-            kink::correction(theta, grid.spacing[l].abs(), slope_jump, -claim.sign * slope_jump);
+        let (lower, upper) = kink::correction(theta, grid.spacing[l].abs(), slope_jump, -claim.sign * slope_jump);
         if let Some([a, b]) = values.get_mut(below as usize..below as usize + 2) {
             a[l] += lower;
             b[l] += upper;
@@ -210,36 +209,52 @@ fn drop_dividend(claim: &Claim<'_>, grid: &mut Grid, plan: &PeriodPlan, next: &G
     let dividend = plan.period.dividend;
     let later = Later::new(claim, next, next_plan);
     let Grid { log_first, prices, american, european, spacing, .. } = grid;
-    // Continuation less exercise at the node before, for the kink between the two.
-    let mut gap_before = ZERO;
-    for (j, s) in prices.iter().enumerate() {
-        let (mut log_dropped, mut gaps, mut worth) = (ZERO, ZERO, ZERO);
+    // Holding on less exercise, without its floor at zero: smooth where the payoff is not.
+    let mut gaps = vec![ZERO; prices.len()];
+    let nodes = prices.iter().zip(american.iter_mut()).zip(european.iter_mut()).zip(gaps.iter_mut()).enumerate();
+    for (j, (((s, american), european), gap)) in nodes {
+        let mut log_dropped = ZERO;
         for l in 0..LANES {
             log_dropped[l] = log_first[l] + spacing[l] * j as f64 + log_one_less(dividend / s[l]);
         }
         for l in 0..LANES {
             let dropped = (s[l] - dividend).max(0.0);
-            let (held, eu) = later.values(claim, l, dropped, log_dropped[l]);
-            worth[l] = eu.max(0.0);
-            gaps[l] = held.max(claim.exercise(dropped)) - claim.exercise(s[l]);
+            let (held, worth) = later.values(claim, l, dropped, log_dropped[l]);
+            let held = held.max(claim.exercise(dropped));
+            european[l] = worth.max(0.0);
+            american[l] = held.max(claim.exercise(s[l]));
+            gap[l] = held - claim.sign * (s[l] - claim.strike);
         }
-        let (before, here) = american.split_at_mut(j);
-        let Some(here) = here.first_mut() else { return };
+    }
+    spread_exercise_kinks(american, &gaps, spacing);
+}
+
+/// The kinks where exercise just before an ex-date begins (or ends), spread over the neighbouring nodes.
+fn spread_exercise_kinks(american: &mut [Lane], gaps: &[Lane], spacing: &Lane) {
+    for (j, window) in gaps.windows(3).enumerate() {
+        let [a, b, c] = window else { continue };
         for l in 0..LANES {
-            here[l] = claim.exercise(s[l]) + gaps[l].max(0.0);
-            if gap_before[l] < 0.0 && gaps[l] > 0.0 {
-                let theta = gap_before[l] / (gap_before[l] - gaps[l]);
-                let h = spacing[l].abs();
-                let (lower, upper) = kink::correction(theta, h, (gaps[l] - gap_before[l]) / h, 0.0);
-                here[l] += upper;
-                if let Some(last) = before.last_mut() {
-                    last[l] += lower;
-                }
+            // From the middle node to the last, by the parabola through all three.
+            if (b[l] < 0.0) == (c[l] < 0.0) {
+                continue;
             }
-        }
-        gap_before = gaps;
-        if let Some(value) = european.get_mut(j) {
-            *value = worth;
+            let (slope, bend) = (0.5 * (c[l] - a[l]), c[l] - 2.0 * b[l] + a[l]);
+            let mut theta = b[l] / (b[l] - c[l]);
+            for _ in 0..3 {
+                let tangent = slope + bend * theta;
+                theta -= (b[l] + theta * (slope + 0.5 * bend * theta)) / tangent;
+            }
+            if !(0.0..=1.0).contains(&theta) {
+                theta = b[l] / (b[l] - c[l]);
+            }
+            let h = spacing[l].abs();
+            let rise = if c[l] > b[l] { 1.0 } else { -1.0 };
+            let tangent = rise * (slope + bend * theta) / h;
+            let (lower, upper) = kink::correction(theta, h, tangent.max(0.0), rise * bend / (h * h));
+            if let Some([_, middle, last]) = american.get_mut(j..j + 3) {
+                middle[l] += lower;
+                last[l] += upper;
+            }
         }
     }
 }
@@ -299,7 +314,7 @@ impl<'a> Later<'a> {
 
     /// American and European value at price `s`.
     fn values(&self, claim: &Claim<'_>, l: usize, s: f64, log_s: f64) -> (f64, f64) {
-        if !(s > 0.0) {
+        if s <= 0.0 {
             return (self.held_at_zero, self.worthless);
         }
         let position = (log_s - self.log_first[l]) / self.grid.spacing[l];
@@ -326,10 +341,9 @@ impl<'a> Later<'a> {
         let (xo, pq) = (x * o, p * q);
         let (w0, w1, w2, w3) = (-xo * q * (1.0 / 6.0), pq * o * 0.5, -p * xo * 0.5, pq * x * (1.0 / 6.0));
         match (american.get(base - 1..base + 3), european.get(base - 1..base + 3)) {
-            (Some([a, b, c, d]), Some([e, f, g, h])) => (
-                a[l] * w0 + b[l] * w1 + c[l] * w2 + d[l] * w3,
-                e[l] * w0 + f[l] * w1 + g[l] * w2 + h[l] * w3,
-            ),
+            (Some([a, b, c, d]), Some([e, f, g, h])) => {
+                (a[l] * w0 + b[l] * w1 + c[l] * w2 + d[l] * w3, e[l] * w0 + f[l] * w1 + g[l] * w2 + h[l] * w3)
+            }
             _ => (self.held_at_zero, self.worthless),
         }
     }
@@ -350,6 +364,7 @@ impl<'a> Later<'a> {
     }
 }
 
+#[allow(clippy::needless_range_loop, reason = "a lane indexes nodes and line alike")]
 fn edge(grid: &Grid, values: &[Lane], edge: usize, inner: usize) -> Line {
     let mut line = Line { slope: ZERO, level: ZERO };
     for l in 0..LANES {
