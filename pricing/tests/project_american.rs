@@ -242,3 +242,30 @@ fn what_satisfies_everything_stays_and_a_single_bump_goes() {
     assert!(report.put_reasons[0][2].contains(closemark_pricing::vocabulary::Reason::ButterflyEdit));
     assert!(report.put_reasons[0][4].is_empty());
 }
+
+/// Two later expiries that list one strike each, on either side of an earlier one: neither alone is broken.
+#[test]
+fn a_chord_between_two_later_expiries_binds_an_earlier_one() {
+    let slice = |strike: f64, call: f64| PremiumSlice {
+        strikes: vec![strike],
+        call: vec![Some(call)],
+        put: vec![None],
+        call_weight: vec![1.0],
+        put_weight: vec![1.0],
+        spot: 100.0,
+        parity_upper: 100.0,
+        parity_lower: 100.0,
+        discount_factor_min: 1.0,
+        discount_factor_max: 1.0,
+        calendar: true,
+    };
+    let mut slices = vec![slice(100.0, 10.0), slice(90.0, 16.0), slice(110.0, 2.0)];
+    let report = project_american(&mut slices, &PublishSettings::default());
+    assert!(report.converged);
+    let [near, middle, far] = [0, 1, 2].map(|t: usize| slices[t].call[0].unwrap());
+    assert!(near <= 0.5 * (middle + far) + 1e-5, "{near} {middle} {far}");
+    // The nearest point of the half-space `near - middle / 2 - far / 2 <= 0`, one unit outside, by hand.
+    for (moved, expected) in [(near, 10.0 - 2.0 / 3.0), (middle, 16.0 + 1.0 / 3.0), (far, 2.0 + 1.0 / 3.0)] {
+        assert!((moved - expected).abs() < 1e-5, "{moved} {expected}");
+    }
+}

@@ -151,36 +151,105 @@ pub fn estimate_forward(
     let discount = terms.discount_factor;
     let nearest = pairs.iter().min_by(|a, b| (a.call - a.put).abs().total_cmp(&(b.call - b.put).abs()))?;
     let money = nearest.strike + (nearest.call - nearest.put) / discount;
-    // At the money a straddle is worth about 0.8 standard deviations.
-    let deviation = (1.25 * (nearest.call + nearest.put) / discount).max(1e-9);
     let european = terms.exercise_style == ExerciseStyle::European;
     let reach = if european { 4.0 * settings.money_deviations } else { settings.money_deviations };
-    let mut used: Vec<&Pair> = pairs.iter().collect();
-    used.sort_by(|a, b| {
-        (a.strike - money).abs().total_cmp(&(b.strike - money).abs()).then(a.strike.total_cmp(&b.strike))
-    });
-    let within = used.iter().take_while(|p| (p.strike - money).abs() <= reach * deviation).count();
-    used.truncate(within.max(3));
+    let used = near_the_money(pairs.iter().collect(), money, nearest, reach, discount);
 
-    let least_width = WIDTH_SHARE_MIN * median(used.iter().map(|p| p.call_half_spread + p.put_half_spread).collect());
-    let sight = |premium: &dyn Fn(&Pair) -> f64| -> Vec<Sighting> {
-        used.iter()
-            .map(|p| Sighting {
-                forward: p.strike + (p.call - p.put - premium(p)) / discount,
-                half_width: (p.call_half_spread + p.put_half_spread).max(least_width) / discount,
-                distance: (p.strike - money).abs(),
-            })
-            .collect()
-    };
-    let mut estimate = combine(&sight(&|_| 0.0))?;
+    let estimate = combine(&sightings(&used, money, discount, &|_| 0.0))?;
     if european {
         return Some(estimate);
     }
+    de_americanise(terms, spot, &used, money, estimate, None, settings)
+}
+
+/// Estimates the forward of an American slice whose own pairs contradict each other, from those that agree with what
+/// the trustworthy expiries say: within their half-width and `margin` of `reference`. `None` where none does.
+pub(super) fn estimate_forward_near(
+    terms: &SliceTerms,
+    spot: f64,
+    pairs: &[Pair],
+    (reference, margin): (f64, f64),
+    settings: &ParitySettings,
+) -> Option<ForwardEstimate> {
+    let discount = terms.discount_factor;
+    // Early exercise may move a pair by some percent, which is not yet off here.
+    let plausible: Vec<&Pair> = pairs
+        .iter()
+        .filter(|p| {
+            let forward = p.strike + (p.call - p.put) / discount;
+            let half_width = (p.call_half_spread + p.put_half_spread) / discount;
+            (forward - reference).abs() <= half_width + margin + EARLY_EXERCISE_SHARE * reference
+        })
+        .collect();
+    let nearest = plausible
+        .iter()
+        .min_by(|a, b| (a.strike - reference).abs().total_cmp(&(b.strike - reference).abs()))
+        .copied()?;
+    let used = near_the_money(plausible, reference, nearest, settings.money_deviations, discount);
+    let start = ForwardEstimate {
+        forward: reference,
+        low: f64::NEG_INFINITY,
+        high: f64::INFINITY,
+        uncertainty: f64::INFINITY,
+        pairs: 0,
+        left_out_residual: None,
+        atm_volatility: None,
+        rounds: 0,
+    };
+    let found = de_americanise(terms, spot, &used, reference, start, Some((reference, margin)), settings)?;
+    (found.pairs > 0).then_some(found)
+}
+
+/// What early exercise may take from a pair near the money, as a share of the forward.
+const EARLY_EXERCISE_SHARE: f64 = 0.02;
+
+/// Pairs within `reach` standard deviations of `money`, nearest first, at least three where there are.
+fn near_the_money<'a>(
+    mut pairs: Vec<&'a Pair>,
+    money: f64,
+    nearest: &Pair,
+    reach: f64,
+    discount: f64,
+) -> Vec<&'a Pair> {
+    // At the money a straddle is worth about 0.8 standard deviations.
+    let deviation = (1.25 * (nearest.call + nearest.put) / discount).max(1e-9);
+    pairs.sort_by(|a, b| {
+        (a.strike - money).abs().total_cmp(&(b.strike - money).abs()).then(a.strike.total_cmp(&b.strike))
+    });
+    let within = pairs.iter().take_while(|p| (p.strike - money).abs() <= reach * deviation).count();
+    pairs.truncate(within.max(3));
+    pairs
+}
+
+/// Pairs as statements about the forward once `premium` (call less put) is off.
+fn sightings(used: &[&Pair], money: f64, discount: f64, premium: &dyn Fn(&Pair) -> f64) -> Vec<Sighting> {
+    let least_width = WIDTH_SHARE_MIN * median(used.iter().map(|p| p.call_half_spread + p.put_half_spread).collect());
+    used.iter()
+        .map(|p| Sighting {
+            forward: p.strike + (p.call - p.put - premium(p)) / discount,
+            half_width: (p.call_half_spread + p.put_half_spread).max(least_width) / discount,
+            distance: (p.strike - money).abs(),
+        })
+        .collect()
+}
+
+/// Takes early-exercise premiums off and estimates again until the forward stands still; with `near` only pairs within
+/// their half-width and a margin of a reference count.
+fn de_americanise(
+    terms: &SliceTerms,
+    spot: f64,
+    used: &[&Pair],
+    money: f64,
+    start: ForwardEstimate,
+    near: Option<(f64, f64)>,
+    settings: &ParitySettings,
+) -> Option<ForwardEstimate> {
+    let mut estimate = start;
     let mut atm_volatility = None;
     for round in 1..=settings.rounds_max {
         let borrow = terms.borrow(spot, estimate.forward, settings.borrow_max);
         let model = terms.model(spot, borrow);
-        let Some(sigma) = money_volatility(&model, &used).or(atm_volatility) else { break };
+        let Some(sigma) = money_volatility(&model, used).or(atm_volatility) else { break };
         atm_volatility = Some(sigma);
         let premium = |p: &Pair| {
             let of = |kind| match (model.price(kind, p.strike, sigma), model.european_price(kind, p.strike, sigma)) {
@@ -189,7 +258,11 @@ pub fn estimate_forward(
             };
             of(OptionType::Call) - of(OptionType::Put)
         };
-        let next = combine(&sight(&premium))?;
+        let mut seen = sightings(used, money, terms.discount_factor, &premium);
+        if let Some((reference, margin)) = near {
+            seen.retain(|s| (s.forward - reference).abs() <= s.half_width + margin);
+        }
+        let next = combine(&seen)?;
         let moved = (next.forward - estimate.forward).abs();
         estimate = ForwardEstimate { rounds: round, atm_volatility, ..next };
         if moved <= 1e-7 * spot {

@@ -1,6 +1,6 @@
 //! All slices of an underlying together: which spot serves everything, and each slice's forward and borrow.
 
-use crate::parity::forward::{ForwardEstimate, Pair, SliceTerms, estimate_forward};
+use crate::parity::forward::{ForwardEstimate, Pair, SliceTerms, estimate_forward, estimate_forward_near};
 use crate::price::Price;
 use crate::settings::ParitySettings;
 use crate::vocabulary::ExerciseStyle;
@@ -9,6 +9,10 @@ use crate::vocabulary::ExerciseStyle;
 const BORROW_DRIFT: f64 = 0.01;
 /// Standard deviation of a name's borrow before its quotes have spoken, per year.
 const BORROW_PRIOR: f64 = 0.1;
+/// Share of the spot by which quotes of one moment may disagree about it.
+const SPOT_DRIFT: f64 = 0.001;
+/// A borrow known to better than this may speak for other expiries, per year.
+const BORROW_KNOWN: f64 = 0.1;
 /// Slices from this time on say what the borrow of the nearest ones should be, in years.
 const LONG_YEARS: f64 = 30.0 / 365.0;
 
@@ -60,6 +64,7 @@ pub fn solve_parity(
         replaced = true;
         found = estimates(spot);
     }
+    mend_suspects(spot, slices, &mut found, settings);
     ParityResult { spot, replaced, slices: settle_borrow(spot, slices, found, settings) }
 }
 
@@ -110,6 +115,48 @@ fn implied_spot(
     Price::nearest(median).map(Price::to_f64).filter(|s| *s > 0.0)
 }
 
+/// Whether an estimate contradicts itself: its pairs disagree by more than their spreads, or only a borrow at the limit
+/// explains it.
+fn is_suspect(borrow: f64, e: &ForwardEstimate, settings: &ParitySettings) -> bool {
+    borrow.abs() >= settings.borrow_max || e.left_out_residual.is_some_and(|residual| residual > 1.0)
+}
+
+/// Estimates suspect American slices anew from the pairs that agree with the trustworthy expiries' borrow; where none
+/// does the slice has no estimate. Without two trustworthy expiries nothing says who is wrong.
+fn mend_suspects(
+    spot: f64,
+    slices: &[(SliceTerms, Vec<Pair>)],
+    found: &mut [Option<ForwardEstimate>],
+    settings: &ParitySettings,
+) {
+    let borrow_of = |terms: &SliceTerms, e: &ForwardEstimate| terms.borrow(spot, e.forward, settings.borrow_max);
+    let trusted: Vec<(f64, f64)> = slices
+        .iter()
+        .zip(found.iter())
+        .filter_map(|((terms, _), e)| {
+            let e = e.as_ref()?;
+            let borrow = borrow_of(terms, e);
+            let error = e.uncertainty / (e.forward * terms.time_to_expiry);
+            (!is_suspect(borrow, e, settings) && error < BORROW_KNOWN).then_some((terms.time_to_expiry, borrow))
+        })
+        .collect();
+    if trusted.len() < 2 {
+        return;
+    }
+    for ((terms, pairs), estimate) in slices.iter().zip(found.iter_mut()) {
+        let Some(e) = estimate.as_ref().filter(|_| terms.exercise_style == ExerciseStyle::American) else { continue };
+        if !is_suspect(borrow_of(terms, e), e, settings) {
+            continue;
+        }
+        let reference = terms.forward(spot, interpolate(&trusted, terms.time_to_expiry));
+        let margin = reference * (SPOT_DRIFT + BORROW_DRIFT * terms.time_to_expiry);
+        // An estimate that its neighbours confirm stands, noisy as its pairs are.
+        if (e.forward - reference).abs() > margin.min(e.uncertainty) {
+            *estimate = estimate_forward_near(terms, spot, pairs, (reference, margin), settings);
+        }
+    }
+}
+
 /// Each slice's borrow: what its own quotes say, smoothed over expiries by how well each says it (American), within what
 /// bids and asks allow; interpolated where there is no pair.
 fn settle_borrow(
@@ -141,8 +188,7 @@ fn settle_borrow(
         .map(|(((terms, _), estimate), own)| {
             let (e, own) = (estimate?, own?);
             let drawn = smooth.next().unwrap_or(own);
-            let limited = own.abs() >= settings.borrow_max;
-            let suspect = limited || e.left_out_residual.is_some_and(|r| r > 1.0);
+            let suspect = is_suspect(own, &e, settings);
             let (forward, borrow) = if terms.exercise_style == ExerciseStyle::American {
                 let borrow = held_in_interval(terms, spot, &e, drawn, settings);
                 (terms.forward(spot, borrow), borrow)

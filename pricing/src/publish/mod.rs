@@ -12,6 +12,7 @@ mod hull;
 pub mod integers;
 mod interior;
 mod overrides;
+mod pooled;
 pub mod projection;
 mod rows;
 mod wide;

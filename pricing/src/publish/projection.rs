@@ -1,7 +1,8 @@
 //! The American projection: the nearest premiums that satisfy every model-free condition, in real numbers.
 
-use super::hildreth::{largest_excess, project};
+use super::hildreth::{Solution, largest_excess, project};
 use super::interior::nearest;
+use super::pooled::broken_chords;
 use super::rows::{Row, american_rows};
 use crate::settings::PublishSettings;
 use crate::vocabulary::Reasons;
@@ -57,12 +58,12 @@ pub struct ProjectionReport {
 /// (put 0, call `parity_upper`); `-1 <= dC/dK <= 0`, `0 <= dP/dK <= 1`; `(S-K)+ <= C <= parity_upper`,
 /// `(K-S)+ <= P <= K`; `parity_lower - K Dmax <= C - P <= parity_upper - K Dmin`; and in time, at each strike, not
 /// above any later slice up to and including the first that lists it, nor above chords of an own neighbour and a
-/// later point.
+/// later point, nor of points of two later slices.
 ///
 /// # Domain
 /// Any numbers: a premium that is not finite starts at its exercise value, a weight that is not positive and finite
-/// counts as the least. Where the sweeps end before the tolerance is met, or chords over three slices are still
-/// broken, exact publication's own descent finishes what is left, and `converged` is false in the first case.
+/// counts as the least. Where the sweeps end before the tolerance is met, exact publication's own descent finishes what
+/// is left, and `converged` is false.
 /// Slices with strikes that do not ascend, or with lists of different lengths, are left alone and reported as not
 /// converged.
 pub fn project_american(slices: &mut [PremiumSlice], settings: &PublishSettings) -> ProjectionReport {
@@ -76,16 +77,18 @@ pub fn project_american(slices: &mut [PremiumSlice], settings: &PublishSettings)
         return report;
     }
     let start = premiums(slices);
-    let mut x = start.clone();
-    let rows = american_rows(slices);
+    let mut rows = american_rows(slices);
     let inverse_weights = inverse_weights(slices);
     let tolerance = settings.projection_tolerance;
-    // Sharper than asked, so that what is known of later premiums leaves the slice-wise solution room.
-    let sharp = 0.25 * tolerance;
-    let mut solution = project(&rows, &inverse_weights, &mut x, sharp, settings.projection_sweeps_max);
-    if solution.residual > tolerance {
-        refine(slices, &rows, &inverse_weights, &start, &mut x, &mut solution.multipliers, tolerance);
-        solution.residual = largest_excess(&rows, &x);
+    let (mut x, mut solution) = solve(slices, &rows, &inverse_weights, &start, settings);
+    for _ in 0..CUT_ROUNDS {
+        let cuts = broken_chords(slices, &x, CUT_TOLERANCE.max(2.0 * tolerance));
+        if cuts.is_empty() {
+            break;
+        }
+        rows.extend(cuts);
+        sort_by_slice(slices, &mut rows);
+        (x, solution) = solve(slices, &rows, &inverse_weights, &start, settings);
     }
     report.sweeps = solution.sweeps;
     report.residual = solution.residual;
@@ -114,6 +117,39 @@ pub fn project_american(slices: &mut [PremiumSlice], settings: &PublishSettings)
         }
     }
     report
+}
+
+/// The nearest premiums under the rows at hand.
+fn solve(
+    slices: &[PremiumSlice],
+    rows: &[Row],
+    inverse_weights: &[f64],
+    start: &[f64],
+    settings: &PublishSettings,
+) -> (Vec<f64>, Solution) {
+    let mut x = start.to_vec();
+    let tolerance = settings.projection_tolerance;
+    // Sharper than asked, so that what is known of later premiums leaves the slice-wise solution room.
+    let sharp = 0.25 * tolerance;
+    let mut solution = project(rows, inverse_weights, &mut x, sharp, settings.projection_sweeps_max);
+    if solution.residual > tolerance {
+        refine(slices, rows, inverse_weights, start, &mut x, &mut solution.multipliers, tolerance);
+        solution.residual = largest_excess(rows, &x);
+    }
+    (x, solution)
+}
+
+/// Brings rows back into the order of the slices whose premiums they bound.
+fn sort_by_slice(slices: &[PremiumSlice], rows: &mut [Row]) {
+    let mut end = 0;
+    let ends: Vec<usize> = slices
+        .iter()
+        .map(|slice| {
+            end += slice.call.iter().chain(&slice.put).flatten().count();
+            end
+        })
+        .collect();
+    rows.sort_by_key(|row| ends.partition_point(|end| *end <= row.nodes[0]));
 }
 
 /// Solves slice by slice, last first, what row-wise descent left: each against later premiums as they stand, and
@@ -189,6 +225,11 @@ fn interleaved(slice: &PremiumSlice) -> Vec<usize> {
     calls.extend(puts);
     calls
 }
+
+/// Rounds of adding chords over three slices that the last solution broke.
+const CUT_ROUNDS: u32 = 4;
+/// Chords over three slices broken by less than this are left to the integers; currency per share.
+const CUT_TOLERANCE: f64 = 5e-6;
 
 /// Moves up to this carry no reason; currency per share.
 const MOVE_WITHOUT_REASON: f64 = 1e-6;

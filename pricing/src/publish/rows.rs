@@ -45,14 +45,14 @@ pub(crate) struct Row {
 
 /// A point of a curve: a premium that may move, or a known value.
 #[derive(Clone, Copy, Debug)]
-enum Value {
+pub(crate) enum Value {
     Free(Node),
     Known(f64),
 }
 
 impl Row {
     /// `middle <= weight_left left + weight_right right + constant`.
-    fn below(middle: Node, left: (f64, Value), right: (f64, Value), constant: f64, kind: Kind) -> Self {
+    pub(crate) fn below(middle: Node, left: (f64, Value), right: (f64, Value), constant: f64, kind: Kind) -> Self {
         let mut row = Self { nodes: [middle; 3], coefficients: [1.0, 0.0, 0.0], bound: constant, kind };
         for (place, (weight, value)) in [(1, left), (2, right)] {
             match value {
