@@ -28,7 +28,7 @@ impl TruthErrors {
     /// inversion fails still counts.
     pub fn add(&mut self, mark: &SeriesMark, true_price: f64) {
         let (Some(price), Some(mid), Some(greeks)) = (mark.mark, mark.mid, mark.greeks) else { return };
-        if !(greeks.vega > 1e-9) {
+        if greeks.vega.is_nan() || greeks.vega <= 1e-9 {
             return;
         }
         let (mark_error, mid_error) = (price.to_f64() - true_price, mid.to_f64() - true_price);

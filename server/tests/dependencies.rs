@@ -1,5 +1,7 @@
 //! The lock file against deny.toml: licences, sources, and one major each of the crates whose types cross crates.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests may unwrap as tests do")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 

@@ -4,7 +4,6 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-#[expect(clippy::disallowed_types, reason = "a report measures time")]
 use std::time::Instant;
 
 use anyhow::{Context, Result};
