@@ -105,7 +105,7 @@ pub(super) fn header(symbol: &str, slice: &SliceRow, rows: &[&MarkRow]) -> Strin
     );
     let _ = writeln!(
         out,
-        "at the money {}  inside {}  accepted {}  violations before: {}; after: {}",
+        "at the money {}  inside {}  accepted {}\nviolations before: {}; after: {}",
         percent(slice.atm_volatility, 2),
         percent(slice.share_inside, 1),
         percent(slice.share_accepted, 1),
