@@ -80,6 +80,16 @@ pub fn parse(text: &str) -> Option<Date> {
     from_ymd(number(year)? as i32, number(&month)?, number(&day)?)
 }
 
+/// Reads `YYYY-MM-DD` alone, the only form that published files and folders write.
+pub(crate) fn parse_dashed(text: &str) -> Option<Date> {
+    parse(text).filter(|date| to_text(*date) == text)
+}
+
+/// Writes `YYYY-MM-DD`, for a date between [`YEAR_MIN`] and [`YEAR_MAX`]; `None` for one that [`parse`] would refuse.
+pub(crate) fn to_text_within(date: Date) -> Option<String> {
+    (YEAR_MIN..=YEAR_MAX).contains(&to_ymd(date).0).then(|| to_text(date))
+}
+
 /// Writes `YYYY-MM-DD`.
 pub fn to_text(date: Date) -> String {
     let (year, month, day) = to_ymd(date);
@@ -109,7 +119,7 @@ fn days_in(year: i32, month: u32) -> u32 {
 
 #[cfg(test)]
 mod tests {
-    use super::{Weekday, from_ymd, parse, to_text, to_ymd, weekday};
+    use super::{Weekday, from_ymd, parse, parse_dashed, to_text, to_text_within, to_ymd, weekday};
     use closemark_pricing::series::Date;
 
     #[test]
@@ -124,6 +134,20 @@ mod tests {
             assert_eq!(parse(&to_text(date)), Some(date));
             day = day.tomorrow().unwrap();
             count += 1;
+        }
+    }
+
+    #[test]
+    fn published_dates_have_one_form() {
+        for (days, text) in [(0, "1970-01-01"), (20_777, "2026-11-20"), (-1, "1969-12-31"), (11_016, "2000-02-29")] {
+            assert_eq!(to_text_within(Date(days)).as_deref(), Some(text));
+            assert_eq!(parse_dashed(text), Some(Date(days)));
+        }
+        for text in ["2026-13-01", "2026-1-1", "..", "20261120", "2026-11-20/.."] {
+            assert_eq!(parse_dashed(text), None);
+        }
+        for days in [i32::MIN, i32::MAX, -25_568, 84_006] {
+            assert_eq!(to_text_within(Date(days)), None);
         }
     }
 

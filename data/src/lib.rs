@@ -13,5 +13,6 @@ pub mod reference;
 pub mod report;
 pub mod sample;
 pub mod settings;
+pub mod text;
 pub mod time;
 pub mod verify;

@@ -1,5 +1,7 @@
 //! The generated day: the same bytes again, quotes as calibrated, truth inside them, and every fault where the ledger says.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests may unwrap as tests do")]
+
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::Path;

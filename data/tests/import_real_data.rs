@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests are tests")]
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use closemark_data::day::Day;
@@ -19,7 +20,8 @@ fn real_data() -> Option<PathBuf> {
     if folder.is_dir() {
         return Some(folder);
     }
-    println!("passed over: no real data in {}", folder.display());
+    // Past the harness, which keeps what passing tests print to itself.
+    let _ = writeln!(std::io::stderr(), "passed over: no real data in {}", folder.display());
     assert!(std::env::var("CI").as_deref() != Ok("true"), "real data is missing under CI=true");
     None
 }

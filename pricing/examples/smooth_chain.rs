@@ -213,7 +213,7 @@ fn price(input: &SliceInput, strike: usize, vol: f64) -> f64 {
         * input.discount_factor
 }
 
-fn counted<'a>(input: &'a SliceInput) -> impl Iterator<Item = (usize, &'a VolatilityQuote)> {
+fn counted(input: &SliceInput) -> impl Iterator<Item = (usize, &VolatilityQuote)> {
     input.quotes.iter().enumerate().filter(|(_, q)| q.two_sided && q.weight == 1.0)
 }
 

@@ -1,21 +1,15 @@
 //! Laws that every American price obeys, whatever its parameters; and corners, which end in a status or a number.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests may unwrap as tests do")]
+
 use closemark_pricing::models::{ModelInput, SliceModel};
 use closemark_pricing::vocabulary::{ExerciseStyle, OptionType, VolatilityStatus};
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 
-fn slice(spot: f64, t: f64, rate: f64, borrow: f64) -> SliceModel {
-    SliceModel::new(ModelInput {
-        exercise_style: ExerciseStyle::American,
-        spot,
-        time_to_expiry: t,
-        discount_factor: libm::exp(-rate * t),
-        borrow,
-        forward: spot * libm::exp((rate - borrow) * t),
-        dividends: Vec::new(),
-    })
-}
+use common::american_slice as slice;
+
+mod common;
 
 fn exercise(option_type: OptionType, spot: f64, strike: f64) -> f64 {
     match option_type {

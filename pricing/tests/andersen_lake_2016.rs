@@ -1,8 +1,13 @@
 //! American options without cash dividends: published values, and tables made with QuantLib's high-precision engine.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests may unwrap as tests do")]
+
 use closemark_pricing::models::boundary::BoundaryModel;
-use closemark_pricing::models::{ModelInput, SliceModel};
-use closemark_pricing::vocabulary::{ExerciseStyle, OptionType, PricingMethod, VolatilityStatus};
+use closemark_pricing::vocabulary::{OptionType, PricingMethod, VolatilityStatus};
+
+use common::american_slice as slice;
+
+mod common;
 
 struct Row {
     option_type: OptionType,
@@ -32,18 +37,6 @@ fn rows(table: &str) -> Vec<Row> {
             }
         })
         .collect()
-}
-
-fn slice(spot: f64, t: f64, rate: f64, borrow: f64) -> SliceModel {
-    SliceModel::new(ModelInput {
-        exercise_style: ExerciseStyle::American,
-        spot,
-        time_to_expiry: t,
-        discount_factor: libm::exp(-rate * t),
-        borrow,
-        forward: spot * libm::exp((rate - borrow) * t),
-        dividends: Vec::new(),
-    })
 }
 
 fn root_mean_square_and_worst(table: &str) -> (f64, f64) {

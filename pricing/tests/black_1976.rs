@@ -1,5 +1,7 @@
 //! Black's formula and its inverse against an independent implementation of both (Jaeckel 2017, crate `implied-vol`).
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests may unwrap as tests do")]
+
 use closemark_pricing::models::black;
 use closemark_pricing::vocabulary::{OptionType, VolatilityStatus};
 use implied_vol::{DefaultSpecialFn, ImpliedBlackVolatility, PriceBlackScholes};

@@ -1,19 +1,7 @@
 //! Numbers as people read them in a terminal.
 
+pub(crate) use closemark_data::text::grouped;
 use closemark_pricing::Price;
-
-/// Digits in groups of three.
-pub(crate) fn grouped(value: u64) -> String {
-    let digits = value.to_string();
-    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
-}
 
 /// A fraction in percent; a dash where there is none.
 pub(crate) fn percent(value: Option<f64>, decimals: usize) -> String {
@@ -43,12 +31,11 @@ pub(crate) fn counted(count: u64, thing: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{counted, grouped, money, percent};
+    use super::{counted, money, percent};
     use closemark_pricing::Price;
 
     #[test]
     fn numbers_read_as_written_by_hand() {
-        assert_eq!([grouped(0), grouped(999), grouped(1_750_000)], ["0", "999", "1,750,000"].map(str::to_owned));
         assert_eq!(percent(Some(0.99754), 2), "99.75 %");
         assert_eq!(money(Some(Price::from_micros(1_500_000))), "1.50");
         assert_eq!(money(Some(Price::from_micros(1_502_500))), "1.5025");

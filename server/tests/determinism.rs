@@ -1,6 +1,8 @@
 //! The same day gives the same bytes: for any number of threads, from any folder, whatever the C library's choice of
 //! instructions.
 
+#![allow(clippy::expect_used, reason = "helpers of tests may unwrap as tests do")]
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;

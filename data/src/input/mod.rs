@@ -4,6 +4,7 @@
 //! [`InputError`]; a fault of a row or a series is a row of [`Day::exceptions`] and the day goes on.
 
 mod assemble;
+mod columns;
 mod deliverable;
 mod error;
 pub mod exceptions;

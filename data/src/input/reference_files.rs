@@ -4,6 +4,7 @@ use closemark_pricing::mark::ExceptionRow;
 use closemark_pricing::price::Price;
 use closemark_pricing::vocabulary::{ExerciseStyle, MarginGroup, OptionType, Settlement};
 
+use super::columns;
 use super::error::InputError;
 use super::rows::{CorporateActionRow, DividendRow, RateRow, SeriesRow, UnderlyingRow};
 use super::source::InputSource;
@@ -34,9 +35,7 @@ impl ReferenceRows {
 
 fn underlyings(source: &dyn InputSource, faults: &mut Vec<ExceptionRow>) -> Result<Vec<UnderlyingRow>, InputError> {
     const FILE: &str = "underlyings.csv";
-    const COLUMNS: &[&str] =
-        &["underlying", "price", "price_time", "halted", "margin_group", "leverage", "settlement_price"];
-    let table = Table::open(source, FILE, COLUMNS, 2)?
+    let table = Table::open(source, FILE, columns::UNDERLYINGS, 2)?
         .ok_or_else(|| InputError::file(FILE, "is missing; every input folder has one"))?;
     table.collect(faults, |row| {
         Ok(UnderlyingRow {
@@ -52,21 +51,7 @@ fn underlyings(source: &dyn InputSource, faults: &mut Vec<ExceptionRow>) -> Resu
 }
 
 fn series(source: &dyn InputSource, faults: &mut Vec<ExceptionRow>) -> Result<Vec<SeriesRow>, InputError> {
-    const COLUMNS: &[&str] = &[
-        "osi_symbol",
-        "underlying",
-        "expiration",
-        "expiration_time",
-        "strike",
-        "option_type",
-        "exercise_style",
-        "settlement",
-        "multiplier",
-        "currency",
-        "deliverable",
-        "expected",
-    ];
-    let Some(table) = Table::open(source, "series.csv", COLUMNS, 1)? else { return Ok(Vec::new()) };
+    let Some(table) = Table::open(source, "series.csv", columns::SERIES, 1)? else { return Ok(Vec::new()) };
     table.collect(faults, |row: &Row| {
         let currency =
             |text: &str| (text.len() == 3 && text.bytes().all(|b| b.is_ascii_uppercase())).then(|| text.to_owned());
@@ -88,8 +73,7 @@ fn series(source: &dyn InputSource, faults: &mut Vec<ExceptionRow>) -> Result<Ve
 }
 
 fn dividends(source: &dyn InputSource, faults: &mut Vec<ExceptionRow>) -> Result<Vec<DividendRow>, InputError> {
-    const COLUMNS: &[&str] = &["underlying", "ex_date", "amount", "status"];
-    let Some(table) = Table::open(source, "dividends.csv", COLUMNS, 4)? else { return Ok(Vec::new()) };
+    let Some(table) = Table::open(source, "dividends.csv", columns::DIVIDENDS, 4)? else { return Ok(Vec::new()) };
     table.collect(faults, |row| {
         let status = match row.required(3)? {
             known @ ("declared" | "projected" | "none") => known.to_owned(),
@@ -114,15 +98,14 @@ fn dividends(source: &dyn InputSource, faults: &mut Vec<ExceptionRow>) -> Result
 /// A row of the curve that cannot be read is fatal: every price of the day hangs on it.
 fn rates(source: &dyn InputSource) -> Result<Vec<RateRow>, InputError> {
     const FILE: &str = "rates.csv";
-    const COLUMNS: &[&str] = &["tenor_days", "zero_rate"];
-    let Some(mut table) = Table::open(source, FILE, COLUMNS, 2)? else { return Ok(Vec::new()) };
+    let Some(mut table) = Table::open(source, FILE, columns::RATES, 2)? else { return Ok(Vec::new()) };
     let mut rates = Vec::new();
     let mut number = 0;
     while let Some(row) = table.next_row()? {
         number += 1;
         let field = |place: usize, low: f64, high: f64, allowed: &str| {
             row.number(place).ok().flatten().filter(|value| (low..=high).contains(value)).ok_or_else(|| {
-                let column = COLUMNS.get(place).copied().unwrap_or("*");
+                let column = columns::RATES.get(place).copied().unwrap_or("*");
                 let value = row.text(place).unwrap_or_default();
                 InputError::file(FILE, allowed).at_row(number).at_column(column).with_value(value)
             })
@@ -146,8 +129,9 @@ fn corporate_actions(
     source: &dyn InputSource,
     faults: &mut Vec<ExceptionRow>,
 ) -> Result<Vec<CorporateActionRow>, InputError> {
-    const COLUMNS: &[&str] = &["underlying", "effective_date", "kind", "ratio", "amount"];
-    let Some(table) = Table::open(source, "corporate_actions.csv", COLUMNS, 3)? else { return Ok(Vec::new()) };
+    let Some(table) = Table::open(source, "corporate_actions.csv", columns::CORPORATE_ACTIONS, 3)? else {
+        return Ok(Vec::new());
+    };
     table.collect(faults, |row| {
         let kind = match row.required(2)? {
             known @ ("split" | "spin_off" | "special_dividend") => known.to_owned(),

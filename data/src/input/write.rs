@@ -15,6 +15,7 @@ use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::file::properties::WriterProperties;
 use parquet::schema::types::ColumnPath;
 
+use super::columns;
 use super::rows::{CorporateActionRow, DayFiles, DividendRow, QuoteRow, SeriesRow, UnderlyingRow};
 use crate::date;
 use crate::time;
@@ -75,29 +76,18 @@ pub fn write_day_without_quotes(dir: &Path, day: &DayFiles) -> Result<(), WriteE
 }
 
 fn write_reference(dir: &Path, day: &DayFiles) -> Result<(), WriteError> {
-    let underlyings = ["underlying", "price", "price_time", "halted", "margin_group", "leverage", "settlement_price"];
-    csv_file(dir, "underlyings.csv", &underlyings, day.underlyings.iter().map(underlying_fields), true)?;
-    let series = [
-        "osi_symbol",
-        "underlying",
-        "expiration",
-        "expiration_time",
-        "strike",
-        "option_type",
-        "exercise_style",
-        "settlement",
-        "multiplier",
-        "currency",
-        "deliverable",
-        "expected",
-    ];
-    csv_file(dir, "series.csv", &series, day.series.iter().map(series_fields), false)?;
-    let dividends = ["underlying", "ex_date", "amount", "status"];
-    csv_file(dir, "dividends.csv", &dividends, day.dividends.iter().map(dividend_fields), false)?;
+    csv_file(dir, "underlyings.csv", columns::UNDERLYINGS, day.underlyings.iter().map(underlying_fields), true)?;
+    csv_file(dir, "series.csv", columns::SERIES, day.series.iter().map(series_fields), false)?;
+    csv_file(dir, "dividends.csv", columns::DIVIDENDS, day.dividends.iter().map(dividend_fields), false)?;
     let rates = day.rates.iter().map(|r| vec![r.tenor_days.to_string(), r.zero_rate.to_string()]);
-    csv_file(dir, "rates.csv", &["tenor_days", "zero_rate"], rates, false)?;
-    let actions = ["underlying", "effective_date", "kind", "ratio", "amount"];
-    csv_file(dir, "corporate_actions.csv", &actions, day.corporate_actions.iter().map(action_fields), false)
+    csv_file(dir, "rates.csv", columns::RATES, rates, false)?;
+    csv_file(
+        dir,
+        "corporate_actions.csv",
+        columns::CORPORATE_ACTIONS,
+        day.corporate_actions.iter().map(action_fields),
+        false,
+    )
 }
 
 fn day_toml(day: &DayFiles) -> String {

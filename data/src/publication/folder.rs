@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use closemark_pricing::series::Date;
 
-use super::date_text::date_text;
 use super::error::PublishError;
 use super::run_id::is_run_id;
+use crate::date;
 
 /// The pointer to the run that counts.
 pub const CURRENT: &str = "CURRENT";
@@ -22,7 +22,7 @@ const TEMPORARY: &str = ".tmp-";
 /// # Errors
 /// [`PublishError::Date`] for a date that no folder can be named by.
 pub fn date_folder(out: &Path, date: Date) -> Result<PathBuf, PublishError> {
-    let text = date_text(date).ok_or(PublishError::Date { days: date.0 })?;
+    let text = date::to_text_within(date).ok_or(PublishError::Date { days: date.0 })?;
     Ok(out.join(format!("date={text}")))
 }
 

@@ -5,7 +5,6 @@
 //! synced, renamed, entered in `state.json`, and only then named by `CURRENT`: readers see a whole close or the
 //! previous one. Nothing published is overwritten.
 
-mod date_text;
 mod digest;
 mod error;
 mod folder;
@@ -22,7 +21,6 @@ mod state;
 mod table;
 mod totals;
 
-pub(crate) use date_text::{date_text, parse_date};
 pub use digest::FileDigest;
 pub use error::PublishError;
 pub use folder::{CURRENT, current, date_folder, run_folder};

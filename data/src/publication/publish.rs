@@ -9,7 +9,6 @@ use closemark_pricing::day::UnderlyingDay;
 use closemark_pricing::mark::{ExceptionRow, UnderlyingMarks};
 use closemark_pricing::vocabulary::VOCABULARY_VERSION;
 
-use super::date_text::date_text;
 use super::digest::DigestingFile;
 use super::error::PublishError;
 use super::folder::{CURRENT, LockedDate, current, date_folder, run_folder, write_durably};
@@ -22,6 +21,7 @@ use super::run_id::{OverrideRecord, RunInputs, run_id};
 use super::schema::{EXCEPTIONS, MARKS, SLICES, TABLES};
 use super::state::{DateState, RunEntry, RunState, STATE};
 use super::totals::Totals;
+use crate::date;
 use crate::day::Day;
 
 /// Timings stand beside a run's files and outside every digest.
@@ -247,7 +247,7 @@ fn write_run(
     let manifest = Manifest {
         format: MANIFEST_FORMAT,
         run_id: run_id.to_owned(),
-        market_date: date_text(day.market_date).ok_or(PublishError::Date { days: day.market_date.0 })?,
+        market_date: date::to_text_within(day.market_date).ok_or(PublishError::Date { days: day.market_date.0 })?,
         snapshot: day.snapshot_text.clone(),
         method_version: METHOD_VERSION.to_owned(),
         vocabulary_version: VOCABULARY_VERSION,

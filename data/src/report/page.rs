@@ -13,6 +13,7 @@ use super::{DRAW_JS, ReportHead, WORST_MAX};
 use crate::date;
 use crate::day::Day;
 use crate::publication::{Bound, Gate};
+use crate::text::grouped;
 
 const STYLE: &str = include_str!("style.css");
 const PAGE_JS: &str = include_str!("page.js");
@@ -405,17 +406,4 @@ fn money(price: closemark_pricing::Price) -> String {
     let cut = text.trim_end_matches('0');
     let decimals = cut.rsplit_once('.').map_or(0, |(_, tail)| tail.len());
     if decimals >= 2 { cut.to_owned() } else { format!("{:.2}", price.to_f64()) }
-}
-
-/// Digits in groups of three.
-fn grouped(value: u64) -> String {
-    let digits = value.to_string();
-    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
 }

@@ -27,9 +27,10 @@ pub use report::{Kind, VerifyReport, Violation};
 
 use self::slices::Slice;
 use self::strikes::Findings;
+use crate::date;
 use crate::publication::read::ReadError;
 use crate::publication::schema::{EXCEPTIONS, MARKS, SLICES};
-use crate::publication::{MANIFEST, Manifest, current, date_text, integrity, parse_date, run_folder};
+use crate::publication::{MANIFEST, Manifest, current, integrity, run_folder};
 
 /// Reads a published close and says what does not hold.
 ///
@@ -81,9 +82,9 @@ fn read_tables(folder: &Path, manifest: &Manifest, report: &mut VerifyReport) ->
     report.slices = slices.len() as u64;
     report.add(counted(SLICES.file, report.slices, manifest.totals.slices));
 
-    let date = parse_date(&manifest.market_date).map_or(i32::MIN, |d| d.0);
+    let market_date = date::parse_dashed(&manifest.market_date).map_or(i32::MIN, |d| d.0);
     let parts = mark_file.map(|batch| {
-        let found = rows::check(batch, &manifest.run_id, date).map_err(read)?;
+        let found = rows::check(batch, &manifest.run_id, market_date).map_err(read)?;
         let part = legs::read(batch, &slices).map_err(read)?;
         Ok((batch.num_rows() as u64, found, part))
     })?;
@@ -160,7 +161,7 @@ fn versions(manifest: &Manifest) -> Vec<Violation> {
         let detail = format!("{}, this program knows {VOCABULARY_VERSION}", manifest.vocabulary_version);
         wrong("vocabulary_version", detail);
     }
-    if parse_date(&manifest.market_date).is_none() {
+    if date::parse_dashed(&manifest.market_date).is_none() {
         wrong("market_date", format!("{:?} is no date", manifest.market_date));
     }
     let digest = blake3::hash(manifest.settings.as_bytes()).to_hex();
@@ -179,5 +180,5 @@ fn counted(file: &str, rows: u64, expected: u64) -> Vec<Violation> {
 
 /// A date as reports name it.
 fn date_label(days: i32) -> String {
-    date_text(Date(days)).unwrap_or_else(|| format!("day {days}"))
+    date::to_text(Date(days))
 }

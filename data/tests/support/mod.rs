@@ -219,6 +219,7 @@ fn underlying(name: &str, shapes: &[Shape]) -> (UnderlyingDay, UnderlyingMarks) 
         series: Vec::new(),
         quotes: Vec::new(),
         quote_offsets: Vec::new(),
+        venues: Arc::from([]),
         previous: Vec::new(),
     };
     let mut marks = UnderlyingMarks { underlying: name.to_owned(), ..UnderlyingMarks::default() };

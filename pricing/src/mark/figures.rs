@@ -206,7 +206,6 @@ fn curve_columns(row: &mut SliceMark, work: &SliceWork, curve: &SmoothedSlice) {
 }
 
 /// Inside, accepted, chi and the error at the money, over all two-sided uncrossed out-of-the-money quotes.
-#[expect(clippy::too_many_arguments, reason = "one private caller, each argument another stage's result")]
 fn quality(
     row: &mut SliceMark,
     slice: &Slice,

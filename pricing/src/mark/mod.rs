@@ -132,7 +132,8 @@ fn previous_curve(day: &UnderlyingDay, slice: &Slice) -> Option<Curve> {
             && p.expiration == slice.expiration
             && p.settlement == slice.settlement
     })?;
-    if !(previous.time_to_expiry > 0.0) || previous.log_moneyness.is_empty() {
+    let expired = previous.time_to_expiry.is_nan() || previous.time_to_expiry <= 0.0;
+    if expired || previous.log_moneyness.is_empty() {
         return None;
     }
     let volatility: Vec<f64> =

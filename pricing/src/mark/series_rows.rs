@@ -74,7 +74,7 @@ pub(super) fn number_slices(marks: &mut UnderlyingMarks, slices: &[Slice]) {
 
 /// Reasons that do not depend on any fit.
 pub(super) fn common_reasons(marks: &mut UnderlyingMarks, day: &UnderlyingDay, slices: &[Slice]) {
-    let no_price = !day.price.is_some_and(|p| p > Price::ZERO);
+    let no_price = day.price.is_none_or(|p| p <= Price::ZERO);
     for slice in slices {
         let mut reasons = Reasons::EMPTY;
         if slice.exercise_style == ExerciseStyle::American && day.dividend_knowledge == DividendKnowledge::Unknown {

@@ -1,5 +1,7 @@
 //! The zero curve that European classes imply, for days that bring none.
 
+use std::collections::BTreeMap;
+
 use crate::curve::DiscountCurve;
 use crate::day::UnderlyingDay;
 use crate::nbbo::consolidate;
@@ -37,11 +39,14 @@ pub fn implied_curve(days: &[UnderlyingDay], settings: &Settings) -> Option<Disc
     DiscountCurve::from_zero_rates(&tenors).ok()
 }
 
+/// Settlement instant, root and strike of a call and its put, whose mids and half-widths stand beside it in that order.
+type PairKey<'a> = (i64, &'a str, i64);
+/// Strike, call mid less put mid, half-width.
+type Point = (f64, f64, f64);
+
 /// `(T, zero rate, standard error)` of each European expiry that determines one.
 fn implied_rates(day: &UnderlyingDay, settings: &Settings) -> Vec<(f64, f64, f64)> {
-    // (settlement instant, root, strike) -> (call mid, put mid, half-widths), in the series' canonical order.
-    let mut pairs: std::collections::BTreeMap<(i64, &str, i64), [Option<(f64, f64)>; 2]> =
-        std::collections::BTreeMap::new();
+    let mut pairs: BTreeMap<PairKey<'_>, [Option<(f64, f64)>; 2]> = BTreeMap::new();
     for (index, series) in day.series.iter().enumerate() {
         if series.exercise_style != ExerciseStyle::European || series.time_to_expiry() < SHORTEST_YEARS {
             continue;
@@ -55,7 +60,7 @@ fn implied_rates(day: &UnderlyingDay, settings: &Settings) -> Vec<(f64, f64, f64
             }
         }
     }
-    let mut slices: std::collections::BTreeMap<(i64, &str), Vec<(f64, f64, f64)>> = std::collections::BTreeMap::new();
+    let mut slices: BTreeMap<(i64, &str), Vec<Point>> = BTreeMap::new();
     for ((time, root, strike), sides) in pairs {
         if let [Some((call, call_half)), Some((put, put_half))] = sides {
             slices.entry((time, root)).or_default().push((strike as f64 * 1e-6, call - put, call_half + put_half));
@@ -75,7 +80,7 @@ fn implied_rates(day: &UnderlyingDay, settings: &Settings) -> Vec<(f64, f64, f64
 }
 
 /// `-slope` of the weighted line through `(K, C - P, half-width)` and its standard error.
-fn fit_line(points: &[(f64, f64, f64)]) -> Option<(f64, f64)> {
+fn fit_line(points: &[Point]) -> Option<(f64, f64)> {
     if points.len() < 8 {
         return None;
     }

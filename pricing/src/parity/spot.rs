@@ -282,7 +282,7 @@ mod tests {
         let terms = SliceTerms {
             exercise_style: ExerciseStyle::European,
             time_to_expiry: t,
-            discount_factor: (-0.03 * t).exp(),
+            discount_factor: libm::exp(-0.03 * t),
             dividends: Vec::new(),
         };
         let forward = terms.forward(spot, borrow);

@@ -1,49 +1,51 @@
 //! Days with known truth, made by hand for tests.
-#![allow(dead_code)]
+#![allow(dead_code, reason = "no test binary uses all of it")]
+#![allow(clippy::unwrap_used, reason = "helpers of tests may unwrap as tests do")]
 
 use std::sync::Arc;
 
 use closemark_pricing::curve::DiscountCurve;
 use closemark_pricing::day::{CashDividend, DividendKnowledge, UnderlyingDay};
+use closemark_pricing::models::{ModelInput, SliceModel};
 use closemark_pricing::price::Price;
 use closemark_pricing::quote::{Venue, VenueQuote};
 use closemark_pricing::series::{Date, Deliverable, Instant, Series};
 use closemark_pricing::vocabulary::{ExerciseStyle, MarginGroup, OptionType, Settlement};
 
 /// Nanoseconds of a day.
-pub const DAY_NS: i64 = 86_400_000_000_000;
+pub(crate) const DAY_NS: i64 = 86_400_000_000_000;
 /// The snapshot: a day count that stands for 16:00 New York.
-pub const SNAPSHOT: Instant = Instant(20_000 * DAY_NS);
+pub(crate) const SNAPSHOT: Instant = Instant(20_000 * DAY_NS);
 
 /// A small linear congruential generator: Knuth's MMIX constants, upper bits.
-pub struct Random(pub u64);
+pub(crate) struct Random(pub(crate) u64);
 
 impl Random {
     /// Uniform in (0, 1).
-    pub fn uniform(&mut self) -> f64 {
+    pub(crate) fn uniform(&mut self) -> f64 {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         ((self.0 >> 11) as f64 + 0.5) / (1_u64 << 53) as f64
     }
 }
 
 /// One listed series with its true price.
-pub struct Listed {
-    pub days: i64,
-    pub strike: f64,
-    pub option_type: OptionType,
-    pub truth: f64,
+pub(crate) struct Listed {
+    pub(crate) days: i64,
+    pub(crate) strike: f64,
+    pub(crate) option_type: OptionType,
+    pub(crate) truth: f64,
 }
 
 /// What a test day is made of.
-pub struct Plan {
-    pub style: ExerciseStyle,
-    pub spot: f64,
-    pub rate: f64,
-    pub dividends: Vec<(i64, f64)>,
-    pub knowledge: DividendKnowledge,
+pub(crate) struct Plan {
+    pub(crate) style: ExerciseStyle,
+    pub(crate) spot: f64,
+    pub(crate) rate: f64,
+    pub(crate) dividends: Vec<(i64, f64)>,
+    pub(crate) knowledge: DividendKnowledge,
 }
 
-pub fn series(plan: &Plan, listed: &Listed) -> Series {
+pub(crate) fn series(plan: &Plan, listed: &Listed) -> Series {
     let expiration = Date(20_000 + listed.days as i32);
     Series {
         osi_symbol: format!(
@@ -73,7 +75,7 @@ pub fn series(plan: &Plan, listed: &Listed) -> Series {
     }
 }
 
-pub fn quote(bid: f64, ask: f64) -> VenueQuote {
+pub(crate) fn quote(bid: f64, ask: f64) -> VenueQuote {
     VenueQuote {
         venue: Venue(0),
         consolidated: false,
@@ -86,7 +88,7 @@ pub fn quote(bid: f64, ask: f64) -> VenueQuote {
 }
 
 /// A day whose quotes bracket the truth: each side between 0.2 and 1.0 spreads away, on ticks of `tick`.
-pub fn day(plan: &Plan, mut listed: Vec<Listed>, tick: f64, seed: u64) -> (UnderlyingDay, Vec<f64>) {
+pub(crate) fn day(plan: &Plan, mut listed: Vec<Listed>, tick: f64, seed: u64) -> (UnderlyingDay, Vec<f64>) {
     listed.sort_by(|a, b| {
         a.days.cmp(&b.days).then(a.strike.total_cmp(&b.strike)).then(a.option_type.cmp(&b.option_type))
     });
@@ -132,7 +134,20 @@ pub fn day(plan: &Plan, mut listed: Vec<Listed>, tick: f64, seed: u64) -> (Under
 }
 
 /// A skewed smile whose total variance grows in time at every moneyness.
-pub fn smile(k: f64, t: f64) -> f64 {
+pub(crate) fn smile(k: f64, t: f64) -> f64 {
     let z = k / t.sqrt().max(0.05);
     0.2 - 0.04 * z / (1.0 + 0.5 * z.abs()) + 0.01 * z * z / (1.0 + z.abs())
+}
+
+/// The model of one American slice that pays no dividend.
+pub(crate) fn american_slice(spot: f64, t: f64, rate: f64, borrow: f64) -> SliceModel {
+    SliceModel::new(ModelInput {
+        exercise_style: ExerciseStyle::American,
+        spot,
+        time_to_expiry: t,
+        discount_factor: libm::exp(-rate * t),
+        borrow,
+        forward: spot * libm::exp((rate - borrow) * t),
+        dividends: Vec::new(),
+    })
 }

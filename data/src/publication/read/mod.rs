@@ -12,11 +12,11 @@ use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, Parq
 use parquet::file::statistics::Statistics;
 
 use super::PublishError;
-use super::date_text::parse_date;
 use super::folder::{current, date_folder, run_folder};
 use super::integrity;
 use super::manifest::Manifest;
 use super::state::{DateState, RunState};
+use crate::date::parse_dashed;
 
 pub use marks::{MarkRow, read_marks};
 pub use slices::{SliceRow, read_slices};
@@ -78,7 +78,7 @@ pub fn dates(out: &Path) -> Result<Vec<Date>, ReadError> {
     let mut dates = Vec::new();
     for entry in fs::read_dir(out).map_err(nothing)? {
         let name = entry.map_err(nothing)?.file_name();
-        dates.extend(name.to_string_lossy().strip_prefix("date=").and_then(parse_date));
+        dates.extend(name.to_string_lossy().strip_prefix("date=").and_then(parse_dashed));
     }
     dates.sort_unstable();
     Ok(dates)

@@ -156,8 +156,8 @@ pub(super) fn name(symbol: &str, spot: f64, base: f64, expiries: i32, trouble: f
         series: Vec::new(),
         quotes: Vec::new(),
         quote_offsets: vec![0],
+        venues: Arc::from([]),
         previous: Vec::new(),
-        venues: Arc::from(Vec::new()),
     };
     let mut marks = UnderlyingMarks { underlying: symbol.to_owned(), ..UnderlyingMarks::default() };
     for e in 0..expiries {

@@ -1,20 +1,12 @@
 use super::{LANES, sweep};
 use crate::models::dividends::plan::Plan;
 use crate::models::dividends::schedule::Schedule;
-use crate::models::{ModelDividend, ModelInput, black, fallback};
-use crate::vocabulary::{ExerciseStyle, OptionType};
+use crate::models::dividends::tests::input;
+use crate::models::{black, fallback};
+use crate::vocabulary::OptionType;
 
 fn schedule(t: f64, r: f64, b: f64, dividends: &[(f64, f64)]) -> Schedule {
-    Schedule::new(&ModelInput {
-        exercise_style: ExerciseStyle::American,
-        spot: 100.0,
-        time_to_expiry: t,
-        discount_factor: libm::exp(-r * t),
-        borrow: b,
-        forward: 0.0,
-        dividends: dividends.iter().map(|&(time, amount)| ModelDividend { time, amount }).collect(),
-    })
-    .unwrap()
+    Schedule::new(&input(t, r, b, dividends)).unwrap()
 }
 
 fn octave(low: f64) -> [f64; LANES] {

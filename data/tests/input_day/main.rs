@@ -1,86 +1,22 @@
-//! The input folder: what is written is read, and every fault of DESIGN section 2 does what its table says.
+//! The input folder: what is written is read, and every fault of the design's table does what its row says.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests are tests")]
 
 use std::fs;
-use std::path::Path;
 
-use bytes::Bytes;
 use closemark_data::date;
-use closemark_data::day::Day;
 use closemark_data::input::{
-    CorporateActionRow, DayFiles, DividendRow, Embedded, Folder, InputError, QuoteRow, QuoteWriter, RateRow,
-    ReadOptions, SeriesRow, UnderlyingRow, read_day, write_day,
+    CorporateActionRow, DayFiles, DividendRow, Folder, QuoteRow, QuoteWriter, ReadOptions, SeriesRow, UnderlyingRow,
+    read_day, write_day,
 };
-use closemark_data::time;
 use closemark_pricing::day::DividendKnowledge;
 use closemark_pricing::price::Price;
-use closemark_pricing::series::Instant;
 use closemark_pricing::vocabulary::{ExerciseStyle, OptionType, Settlement};
-use proptest::prelude::*;
 
-const CALL: &str = "XYZ   261218C00100000";
-const PUT: &str = "XYZ   261218P00100000";
-const INDEX: &str = "SPXW  261218C06000000";
+use small::{CALL, PUT, at, price, quote, read, reasons, round_trip, small_day};
 
-fn at(text: &str) -> Option<Instant> {
-    Some(time::parse(text).unwrap())
-}
-
-fn price(units: f64) -> Option<Price> {
-    Price::nearest(units)
-}
-
-fn quote(symbol: &str, venue: &str, bid: f64, ask: f64, time: &str) -> QuoteRow {
-    QuoteRow {
-        osi_symbol: symbol.to_owned(),
-        venue: venue.to_owned(),
-        bid: price(bid),
-        bid_size: Some(10),
-        ask: price(ask),
-        ask_size: None,
-        quote_time: at(time),
-        sequence: None,
-    }
-}
-
-fn small_day() -> DayFiles {
-    let underlying = |name: &str, units: f64| UnderlyingRow {
-        underlying: name.to_owned(),
-        price: price(units),
-        ..UnderlyingRow::default()
-    };
-    DayFiles {
-        market_date: date::parse("2026-11-20").unwrap(),
-        snapshot: "2026-11-20T16:00:00-05:00".to_owned(),
-        snapshots: vec![("SPXW".to_owned(), "2026-11-20T16:15:00-05:00".to_owned())],
-        quotes: vec![
-            quote(CALL, "XCBO", 1.0, 1.2, "2026-11-20T20:00:00Z"),
-            quote(CALL, "XCBO", 1.05, 1.15, "2026-11-20T20:59:59.999999999Z"),
-            quote(CALL, "XCBO", 9.0, 9.1, "2026-11-20T21:00:00.000000001Z"),
-            quote(CALL, "A", 1.0, 1.1, "2026-11-20T20:59:00Z"),
-            quote("XYZ261218P00100000", "XPHL", 0.0, 0.3, "2026-11-20T20:59:00Z"),
-            quote(INDEX, "XCBO", 50.0, 51.0, "2026-11-20T21:14:59Z"),
-        ],
-        underlyings: vec![underlying("XYZ", 99.5), underlying("SPX", 5990.25)],
-        rates: vec![RateRow { tenor_days: 365.0, zero_rate: 0.04 }, RateRow { tenor_days: 30.0, zero_rate: 0.05 }],
-        ..DayFiles::default()
-    }
-}
-
-fn read(dir: &Path) -> Result<Day, InputError> {
-    read_day(&Folder(dir.to_owned()), &ReadOptions::default())
-}
-
-fn round_trip(files: &DayFiles) -> Day {
-    let dir = tempfile::tempdir().unwrap();
-    write_day(dir.path(), files).unwrap();
-    read(dir.path()).unwrap()
-}
-
-fn reasons(day: &Day) -> Vec<&str> {
-    day.exceptions.iter().map(|row| row.reason).collect()
-}
+mod faults;
+mod small;
 
 #[test]
 fn the_last_quote_at_or_before_the_snapshot_counts() {
@@ -206,99 +142,6 @@ fn ties_go_to_the_sequence_then_to_the_later_row_and_duplicates_are_named() {
     assert_eq!(day.exceptions[1].field.as_deref(), Some("GMNI"));
     assert_eq!(day.rows_dropped, 2);
     assert_eq!(day.underlyings[0].quotes_of(1).len(), 2);
-}
-
-#[test]
-fn faulty_rows_become_exceptions_and_the_day_goes_on() {
-    let good = "2026-11-20T20:59:00Z";
-    let cases: Vec<(&str, String)> = vec![
-        ("MALFORMED_SYMBOL", format!("NOT A SYMBOL,C,1,1,2,1,{good}")),
-        ("MALFORMED_SYMBOL", format!("XYZ   261318C00100000,C,1,1,2,1,{good}")),
-        ("MALFORMED_SYMBOL", format!("{},C,1,1,2,1,{good}", "X".repeat(70))),
-        ("MALFORMED_ROW", format!("{PUT},C,1,1,2,1")),
-        ("MALFORMED_ROW", format!("{PUT},C,1,-1,2,1,{good}")),
-        ("MALFORMED_ROW", format!("{PUT},C,1,1,2,1,noon")),
-        ("UNKNOWN_VENUE", format!("{PUT},XXXX,1,1,2,1,{good}")),
-        ("UNKNOWN_ROOT", format!("ABCDEF261218C00100000,C,1,1,2,1,{good}")),
-        ("BAD_PRICE", format!("{PUT},C,NaN,1,2,1,{good}")),
-        ("BAD_PRICE", format!("{PUT},C,-1,1,2,1,{good}")),
-        ("BAD_PRICE", format!("{PUT},C,1,1,10000000.000001,1,{good}")),
-        ("BAD_PRICE", format!("{PUT},C,1,1,one,1,{good}")),
-        ("EXPIRED_SERIES", format!("XYZ   261113C00100000,C,1,1,2,1,{good}")),
-        ("NO_UNDERLYING_PRICE", format!("QQQ   261218C00100000,C,1,1,2,1,{good}")),
-        ("DUPLICATE_QUOTE", format!("{CALL},C,1,1,2,1,{good}")),
-    ];
-    for (reason, line) in cases {
-        let dir = tempfile::tempdir().unwrap();
-        write_day(dir.path(), &small_day()).unwrap();
-        fs::remove_file(dir.path().join("quotes.parquet")).unwrap();
-        let header = "osi_symbol,venue,bid,bid_size,ask,ask_size,quote_time\n";
-        let healthy = format!("{CALL},C,1,1,2,1,{good}\n");
-        fs::write(dir.path().join("quotes.csv"), format!("{header}{healthy}{line}\n")).unwrap();
-        let day = read(dir.path()).unwrap();
-        assert_eq!(reasons(&day), [reason], "{line}");
-        assert_eq!((day.rows_read, day.rows_dropped), (2, 1), "{line}");
-        assert_eq!(day.exceptions[0].stage, "input");
-        let stock = day.underlyings.iter().find(|u| u.underlying == "XYZ").unwrap();
-        assert_eq!(stock.quotes_of(0).len(), 1, "{line}");
-    }
-}
-
-#[test]
-fn fatal_faults_are_one_line_with_file_row_column_value_and_what_is_allowed() {
-    type Damage = Box<dyn Fn(&Path)>;
-    let write = |name: &'static str, text: &'static str| -> Damage {
-        Box::new(move |dir: &Path| fs::write(dir.join(name), text).unwrap())
-    };
-    let remove =
-        |name: &'static str| -> Damage { Box::new(move |dir: &Path| fs::remove_file(dir.join(name)).unwrap()) };
-    let cases: Vec<(Damage, &[&str])> = vec![
-        (remove("day.toml"), &["day.toml", "is missing"]),
-        (remove("quotes.parquet"), &["quotes.parquet", "is missing", "quotes.csv"]),
-        (remove("underlyings.csv"), &["underlyings.csv", "is missing"]),
-        (write("quotes.parquet", "PAR1 no parquet PAR1"), &["quotes.parquet", "no readable Parquet"]),
-        (write("quotes.csv", "osi_symbol\n"), &["quotes.parquet", "stands beside"]),
-        (write("underlyings.csv", "underlying\nXYZ\n"), &["underlyings.csv", "column `price`", "is missing"]),
-        (
-            write("underlyings.csv", "underlying,price\nXYZ,1\nABC,2\nXYZ,3\n"),
-            &["underlyings.csv: row 3: column `underlying`: `XYZ` is not allowed: each underlying once"],
-        ),
-        (
-            write("rates.csv", "tenor_days,zero_rate\n30,0.05\n60,five\n"),
-            &["rates.csv: row 2: column `zero_rate`: `five` is not allowed: a fraction"],
-        ),
-        (write("rates.csv", "tenor_days,zero_rate\n30,0.05\n30,0.06\n"), &["rates.csv", "each tenor once"]),
-        (
-            write("day.toml", "market_date = \"2026-11-21\"\nsnapshot = \"2026-11-21T16:00:00-05:00\"\n"),
-            &["day.toml", "`2026-11-21T16:00:00-05:00` is not allowed", "the market is closed"],
-        ),
-        (write("day.toml", "market_date = 7\n"), &["day.toml: column `market_date`: `7` is not allowed: a date"]),
-    ];
-    for (damage, said) in cases {
-        let dir = tempfile::tempdir().unwrap();
-        write_day(dir.path(), &small_day()).unwrap();
-        damage(dir.path());
-        let error = read(dir.path()).unwrap_err().to_string();
-        assert!(said.iter().all(|part| error.contains(part)), "{error} lacks {said:?}");
-        assert!(!error.contains('\n'), "{error}");
-    }
-}
-
-#[test]
-fn a_mistyped_parquet_column_is_named_with_its_type() {
-    use arrow::array::{ArrayRef, RecordBatch, StringArray};
-    use std::sync::Arc;
-    let dir = tempfile::tempdir().unwrap();
-    write_day(dir.path(), &small_day()).unwrap();
-    let text: ArrayRef = Arc::new(StringArray::from(vec!["1"]));
-    let names = ["osi_symbol", "venue", "bid", "bid_size", "ask", "ask_size", "quote_time"];
-    let batch = RecordBatch::try_from_iter(names.map(|name| (name, text.clone()))).unwrap();
-    let file = fs::File::create(dir.path().join("quotes.parquet")).unwrap();
-    let mut writer = parquet::arrow::ArrowWriter::try_new(file, batch.schema(), None).unwrap();
-    writer.write(&batch).unwrap();
-    writer.close().unwrap();
-    let error = read(dir.path()).unwrap_err().to_string();
-    assert!(error.contains("quotes.parquet: column `bid`: `Utf8` is not allowed: a decimal"), "{error}");
 }
 
 #[test]
@@ -468,54 +311,4 @@ fn the_previous_close_is_carried_over_a_split() {
     assert_eq!(slice.log_moneyness, [-0.1, 0.1]);
     fs::write(dir.path().join("previous/manifest.json"), "{}").unwrap();
     assert!(read(dir.path()).unwrap_err().to_string().contains("previous/manifest.json"));
-}
-
-fn embedded(files: &[(&str, Vec<u8>)]) -> Embedded {
-    Embedded(files.iter().map(|(name, bytes)| ((*name).to_owned(), Bytes::from(bytes.clone()))).collect())
-}
-
-const HEAD: &[u8] = b"market_date = \"2026-11-20\"\nsnapshot = \"2026-11-20T16:00:00-05:00\"\n";
-
-proptest! {
-    #[test]
-    fn any_csv_bytes_are_survived(
-        underlyings in prop::collection::vec(any::<u8>(), 0..60),
-        tail in "([\"\r\n,;.:a-zA-Z0-9 -]|XYZ|2026-11-20|XCBO){0,80}",
-        quotes in prop::collection::vec(any::<u8>(), 0..200),
-    ) {
-        let with = |head: &str, tail: &[u8]| [head.as_bytes(), tail].concat();
-        let source = embedded(&[
-            ("day.toml", HEAD.to_vec()),
-            ("underlyings.csv", with("underlying,price\nXYZ,100\n", &underlyings)),
-            ("series.csv", with("osi_symbol,underlying,expiration,strike,option_type,deliverable,expected\n", tail.as_bytes())),
-            ("dividends.csv", with("underlying,ex_date,amount,status\n", tail.as_bytes())),
-            ("quotes.csv", with("osi_symbol,venue,bid,bid_size,ask,ask_size,quote_time,sequence\nXYZ   261218C00100000,C,", &quotes)),
-        ]);
-        let _ = read_day(&source, &ReadOptions::default());
-    }
-
-    #[test]
-    fn damaged_parquet_is_survived(places in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..12), cut: prop::sample::Index, truncate: bool) {
-        static WHOLE: std::sync::LazyLock<Vec<u8>> = std::sync::LazyLock::new(|| {
-            let dir = tempfile::tempdir().unwrap();
-            write_day(dir.path(), &small_day()).unwrap();
-            fs::read(dir.path().join("quotes.parquet")).unwrap()
-        });
-        let mut bytes = WHOLE.clone();
-        for (place, value) in &places {
-            let at = place.index(bytes.len());
-            bytes[at] = *value;
-        }
-        if truncate {
-            bytes.truncate(cut.index(bytes.len()));
-        }
-        let source = embedded(&[
-            ("day.toml", HEAD.to_vec()),
-            ("underlyings.csv", b"underlying,price\nXYZ,100\nSPX,6000\n".to_vec()),
-            ("quotes.parquet", bytes),
-        ]);
-        if let Err(error) = read_day(&source, &ReadOptions::default()) {
-            prop_assert!(error.to_string().starts_with("quotes.parquet"), "{error}");
-        }
-    }
 }
