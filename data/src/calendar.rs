@@ -98,6 +98,14 @@ impl Calendar {
             Settlement::Pm => self.close(day),
         }
     }
+
+    /// When an option stops carrying a dividend: 17:30 New York of the trading day before the ex-date, the last instant
+    /// at which it can be exercised for shares that receive it. Nothing can be exercised overnight, so a drop at the
+    /// opening of the ex-date would price a choice that no holder has.
+    pub fn last_exercise_before(&self, ex_date: Date) -> Option<Instant> {
+        let before = Date(ex_date.0.checked_sub(1)?);
+        time::new_york(self.trading_day_on_or_before(before), 17, 30)
+    }
 }
 
 #[cfg(test)]
@@ -106,6 +114,14 @@ mod tests {
     use crate::date;
     use crate::time;
     use closemark_pricing::vocabulary::Settlement;
+
+    #[test]
+    fn a_monday_ex_date_is_decided_on_friday_evening() {
+        let calendar = Calendar::new(CalendarKind::Us).unwrap();
+        let ex_date = date::parse("2023-09-18").unwrap();
+        let decided = calendar.last_exercise_before(ex_date).unwrap();
+        assert_eq!(time::to_new_york_text(decided), "2023-09-15T17:30:00-04:00");
+    }
 
     #[test]
     fn us_days_of_public_record() {

@@ -299,8 +299,8 @@ impl Entry {
             Number::Whole(whole) => whole as f64,
             Number::Real(real) => real,
         };
-        // Written so that NaN is refused as well.
-        if !(size >= self.low && size <= self.high) {
+        // NaN is in no range, so it is refused as well.
+        if !(self.low..=self.high).contains(&size) {
             return Err(refused());
         }
         (self.write)(settings, number).ok_or_else(refused)

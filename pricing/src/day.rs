@@ -22,7 +22,8 @@ pub enum DividendKnowledge {
 /// One cash dividend after the snapshot.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct CashDividend {
-    /// 09:30 New York of the ex-date, when the price drops.
+    /// When the price drops as far as exercise is concerned: 17:30 New York of the trading day before the ex-date, the
+    /// last instant at which an option can be exercised for shares that receive the cash.
     pub time: Instant,
     /// Cash per share.
     pub amount: f64,

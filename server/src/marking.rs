@@ -22,7 +22,7 @@ pub(crate) fn mark_day(day: &Day, threads: Option<u16>, profile: &mut Profile) -
     let series = day.underlyings.iter().map(|u| u.series.len() as u64).sum();
     let progress = Progress::new(series);
     let next = AtomicUsize::new(0);
-    let by_thread: Vec<Vec<(usize, UnderlyingMarks, Duration)>> = pool.broadcast(|_| {
+    let work = |_: rayon::BroadcastContext<'_>| {
         let mut done = Vec::new();
         while let Some(&index) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
             let Some(underlying) = day.underlyings.get(index) else { continue };
@@ -32,7 +32,8 @@ pub(crate) fn mark_day(day: &Day, threads: Option<u16>, profile: &mut Profile) -
             progress.done(&underlying.underlying, underlying.series.len() as u64);
         }
         done
-    });
+    };
+    let by_thread: Vec<Vec<(usize, UnderlyingMarks, Duration)>> = profile.stage("mark", || pool.broadcast(work));
     progress.finish();
     let mut all: Vec<(usize, UnderlyingMarks, Duration)> = by_thread.into_iter().flatten().collect();
     all.sort_by_key(|(index, _, _)| *index);

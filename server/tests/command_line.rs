@@ -1,5 +1,7 @@
 //! The binary as a scheduler and a person meet it: exit codes, one-line errors, widths, the sample day end to end.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot set itself up has failed")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

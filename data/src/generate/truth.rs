@@ -13,7 +13,6 @@ use super::random::Random;
 use super::surface::{Component, black_volatility, undiscounted_price};
 use crate::calendar::Calendar;
 use crate::osi;
-use crate::time;
 
 /// What all names of a day share.
 #[derive(Clone, Debug)]
@@ -238,7 +237,7 @@ impl SlicePricer {
             .dividends
             .iter()
             .filter_map(|d| {
-                let time = snapshot.years_until(time::new_york(d.ex_date, 9, 30)?);
+                let time = snapshot.years_until(market.calendar.last_exercise_before(d.ex_date)?);
                 Some(ModelDividend { time, amount: d.amount })
             })
             .collect();

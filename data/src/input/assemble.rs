@@ -175,7 +175,7 @@ fn underlying_day(
         .iter()
         .filter(|dividend| dividend.status != "none")
         .filter_map(|dividend| {
-            let time = time::new_york(dividend.ex_date?, 9, 30)?;
+            let time = header.calendar.last_exercise_before(dividend.ex_date?)?;
             let amount = dividend.amount.filter(|amount| *amount > 0.0)?;
             Some(CashDividend { time, amount, declared: dividend.status == "declared" })
         })

@@ -192,7 +192,7 @@ fn edits(out: &mut String, board: &Board<'_>) {
     );
     for edit in largest {
         let mark = edit.mark;
-        let price = |price: Option<closemark_pricing::Price>| price.map_or("–".to_owned(), |p| money(p));
+        let price = |price: Option<closemark_pricing::Price>| price.map_or("–".to_owned(), money);
         let reasons: Vec<&str> = mark.reasons.iter().map(Reason::as_str).collect();
         let _ = write!(
             out,
@@ -412,7 +412,7 @@ fn grouped(value: u64) -> String {
     let digits = value.to_string();
     let mut out = String::with_capacity(digits.len() + digits.len() / 3);
     for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place) % 3 == 0 {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
             out.push(',');
         }
         out.push(digit);

@@ -43,7 +43,7 @@ pub(crate) fn quote_volatility(
             two_sided(work, place, strike, option_type, mid.to_f64(), half, settings)
         }
         (QuoteStatus::ZeroBid, ..) => {
-            let seen = nbbo.ask.and_then(|ask| zero_bid(work, place, strike, option_type, ask.to_f64()));
+            let seen = nbbo.ask.and_then(|ask| zero_bid(work, place, strike, option_type, ask.to_f64(), settings));
             QuoteVolatility { seen, ..QuoteVolatility::none(VolatilityStatus::NoPrice) }
         }
         _ => QuoteVolatility::none(VolatilityStatus::NoPrice),
@@ -98,17 +98,20 @@ fn two_sided(
     }
 }
 
-/// An offer without a bid bounds the volatility from above, where it is out of the money.
-fn zero_bid(work: &SliceWork, place: usize, strike: f64, option_type: OptionType, ask: f64) -> Option<VolatilityQuote> {
-    let out = match option_type {
-        OptionType::Call => strike >= work.forward,
-        OptionType::Put => strike <= work.forward,
-    };
-    if !out {
-        return None;
-    }
+/// An offer without a bid bounds the volatility from above, where the side has a weight at all.
+fn zero_bid(
+    work: &SliceWork,
+    place: usize,
+    strike: f64,
+    option_type: OptionType,
+    ask: f64,
+    settings: &Settings,
+) -> Option<VolatilityQuote> {
     let sigma = work.model.implied_volatility(option_type, strike, ask, 0.5 * ask).volatility?;
     let black_ask = work.model.black_from_model(strike, sigma).filter(|u| *u > 0.0)?;
+    if side_weight(work, strike, option_type, black_ask, settings) == 0.0 {
+        return None;
+    }
     Some(VolatilityQuote {
         strike: place,
         option_type,

@@ -116,6 +116,18 @@ pub struct ForwardEstimate {
     pub rounds: u32,
 }
 
+/// No pair counts as narrower than this share of the median pair: a locked market is as often a mistake as a precise
+/// word, and with its own width it would outvote every other pair together.
+const WIDTH_SHARE_MIN: f64 = 0.5;
+
+/// Pairs from which their own disagreement is an estimate of their error.
+const AGREEING_PAIRS_MIN: usize = 5;
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(0.0)
+}
+
 /// One pair as a statement about the forward.
 #[derive(Clone, Copy)]
 struct Sighting {
@@ -150,11 +162,12 @@ pub fn estimate_forward(
     let within = used.iter().take_while(|p| (p.strike - money).abs() <= reach * deviation).count();
     used.truncate(within.max(3));
 
+    let least_width = WIDTH_SHARE_MIN * median(used.iter().map(|p| p.call_half_spread + p.put_half_spread).collect());
     let sight = |premium: &dyn Fn(&Pair) -> f64| -> Vec<Sighting> {
         used.iter()
             .map(|p| Sighting {
                 forward: p.strike + (p.call - p.put - premium(p)) / discount,
-                half_width: (p.call_half_spread + p.put_half_spread) / discount,
+                half_width: (p.call_half_spread + p.put_half_spread).max(least_width) / discount,
                 distance: (p.strike - money).abs(),
             })
             .collect()
@@ -243,8 +256,11 @@ fn centre(sightings: &[Sighting], without: Option<usize>) -> Option<(f64, f64)> 
     }
     let mean_shift = mean / weight;
     let scatter = (spread / weight - mean_shift * mean_shift).max(0.0);
-    // Quotes are uniform within their spread at best: h/sqrt(3); their disagreement counts where it is larger.
-    let variance = (1.0 / (3.0 * weight)).max(scatter / sorted.len() as f64);
+    // A mid is uniform within its spread at worst: h^2/3. Where enough pairs show that they agree better than that,
+    // half of the width is kept for what they may have wrong in common.
+    let width = 1.0 / (3.0 * weight);
+    let width = if sorted.len() >= AGREEING_PAIRS_MIN { width / 4.0 } else { width };
+    let variance = width.max(scatter / sorted.len() as f64);
     Some((median + mean_shift, variance.sqrt()))
 }
 
@@ -313,6 +329,29 @@ mod tests {
         let e = estimate_forward(&t, 100.0, &pairs, &ParitySettings::default()).unwrap();
         assert!((e.forward - 101.3).abs() < 1e-9, "{e:?}");
         assert!(e.low > e.high, "a contradiction must show: {e:?}");
+    }
+
+    #[test]
+    fn a_locked_mistake_does_not_outvote_wide_but_honest_pairs() {
+        let t = terms(ExerciseStyle::European, Vec::new());
+        let d = t.discount_factor;
+        let mut pairs: Vec<Pair> = (95..=105)
+            .map(|k| {
+                let gap = d * (100.0 - k as f64);
+                Pair {
+                    strike: k as f64,
+                    call: gap.max(0.0) + 3.0,
+                    put: (-gap).max(0.0) + 3.0,
+                    call_half_spread: 1.0,
+                    put_half_spread: 1.0,
+                }
+            })
+            .collect();
+        pairs[4].call += 3.5;
+        pairs[4].call_half_spread = 0.005;
+        pairs[4].put_half_spread = 0.005;
+        let e = estimate_forward(&t, 100.0, &pairs, &ParitySettings::default()).unwrap();
+        assert!((e.forward - 100.0).abs() < 0.05, "{e:?}");
     }
 
     #[test]

@@ -5,8 +5,10 @@ use crate::price::Price;
 use crate::settings::ParitySettings;
 use crate::vocabulary::ExerciseStyle;
 
-/// How far one expiry's borrow may differ from the next longer one's before its own quotes must say so, per year.
+/// Standard deviation of the borrow's change between expiries whose times are in the ratio e, per year.
 const BORROW_DRIFT: f64 = 0.01;
+/// Standard deviation of a name's borrow before its quotes have spoken, per year.
+const BORROW_PRIOR: f64 = 0.1;
 /// Slices from this time on say what the borrow of the nearest ones should be, in years.
 const LONG_YEARS: f64 = 30.0 / 365.0;
 
@@ -108,35 +110,48 @@ fn implied_spot(
     Price::nearest(median).map(Price::to_f64).filter(|s| *s > 0.0)
 }
 
-/// Each slice's borrow: its own where its quotes determine it, drawn to the next longer one's where they hardly do,
-/// interpolated where they do not.
+/// Each slice's borrow: what its own quotes say, smoothed over expiries by how well each says it (American), within what
+/// bids and asks allow; interpolated where there is no pair.
 fn settle_borrow(
     spot: f64,
     slices: &[(SliceTerms, Vec<Pair>)],
     found: Vec<Option<ForwardEstimate>>,
     settings: &ParitySettings,
 ) -> Vec<SliceParity> {
-    let mut settled: Vec<Option<SliceParity>> = Vec::with_capacity(slices.len());
-    let mut longer: Option<f64> = None;
-    for ((terms, _), estimate) in slices.iter().zip(found).rev() {
-        let parity = estimate.map(|e| {
-            let own = terms.borrow(spot, e.forward, settings.borrow_max);
-            let borrow = match longer {
-                Some(next) if terms.exercise_style == ExerciseStyle::American => {
-                    draw_to_longer(terms, spot, &e, own, next)
-                }
-                _ => own,
-            };
-            let american = terms.exercise_style == ExerciseStyle::American;
+    let own: Vec<Option<f64>> = slices
+        .iter()
+        .zip(&found)
+        .map(|((terms, _), e)| e.as_ref().map(|e| terms.borrow(spot, e.forward, settings.borrow_max)))
+        .collect();
+    let sightings: Vec<(f64, f64, f64)> = slices
+        .iter()
+        .zip(&found)
+        .zip(&own)
+        .filter_map(|(((terms, _), e), own)| {
+            let (e, own) = (e.as_ref()?, (*own)?);
+            let error = e.uncertainty / (e.forward * terms.time_to_expiry);
+            Some((terms.time_to_expiry, own, if error.is_finite() { error } else { BORROW_PRIOR }))
+        })
+        .collect();
+    let mut smooth = smooth_borrow(&sightings).into_iter();
+    let settled: Vec<Option<SliceParity>> = slices
+        .iter()
+        .zip(found)
+        .zip(own)
+        .map(|(((terms, _), estimate), own)| {
+            let (e, own) = (estimate?, own?);
+            let drawn = smooth.next().unwrap_or(own);
             let limited = own.abs() >= settings.borrow_max;
-            let forward = if american { terms.forward(spot, borrow) } else { e.forward };
-            longer = Some(borrow);
             let suspect = limited || e.left_out_residual.is_some_and(|r| r > 1.0);
-            SliceParity { forward, borrow, estimate: Some(e), suspect }
-        });
-        settled.push(parity);
-    }
-    settled.reverse();
+            let (forward, borrow) = if terms.exercise_style == ExerciseStyle::American {
+                let borrow = held_in_interval(terms, spot, &e, drawn, settings);
+                (terms.forward(spot, borrow), borrow)
+            } else {
+                (e.forward, own)
+            };
+            Some(SliceParity { forward, borrow, estimate: Some(e), suspect })
+        })
+        .collect();
     let known: Vec<(f64, f64)> = slices
         .iter()
         .zip(&settled)
@@ -154,19 +169,53 @@ fn settle_borrow(
         .collect()
 }
 
-/// The mean of a slice's own borrow and the next longer expiry's, weighted by how well each is known, where the
-/// slice's bids and asks allow the latter's forward; its own otherwise.
-fn draw_to_longer(terms: &SliceTerms, spot: f64, e: &ForwardEstimate, own: f64, next: f64) -> f64 {
-    let allowed = {
-        let forward = terms.forward(spot, next);
-        e.low <= forward && forward <= e.high
-    };
-    let own_error = e.uncertainty / (e.forward * terms.time_to_expiry);
-    if !allowed || !own_error.is_finite() {
-        return own;
+/// The borrow whose forward lies within the interval of the slice's bids and asks, nearest to the one given.
+fn held_in_interval(terms: &SliceTerms, spot: f64, e: &ForwardEstimate, borrow: f64, settings: &ParitySettings) -> f64 {
+    let forward = terms.forward(spot, borrow);
+    if e.low > e.high || (e.low <= forward && forward <= e.high) {
+        return borrow;
     }
-    let (own_weight, next_weight) = (1.0 / (own_error * own_error).max(1e-16), 1.0 / (BORROW_DRIFT * BORROW_DRIFT));
-    (own * own_weight + next * next_weight) / (own_weight + next_weight)
+    terms.borrow(spot, forward.max(e.low).min(e.high), settings.borrow_max)
+}
+
+/// Borrow by expiry, as the posterior mean of a random walk in `ln T` seen with each expiry's own error.
+///
+/// # Formula
+/// `b_1 ~ N(0, 0.1^2)`, `b_{i+1} = b_i + N(0, 0.01^2 ln(T_{i+1}/T_i))`, seen as `own_i ~ N(b_i, error_i^2)`; the Kalman
+/// filter forwards and the Rauch-Tung-Striebel pass back.
+///
+/// # Source
+/// Rauch, Tung and Striebel, 1965, Maximum likelihood estimates of linear dynamic systems.
+fn smooth_borrow(sightings: &[(f64, f64, f64)]) -> Vec<f64> {
+    // Filtered mean and variance, and the variance predicted for the next step.
+    let mut filtered: Vec<(f64, f64)> = Vec::with_capacity(sightings.len());
+    let mut steps: Vec<f64> = Vec::with_capacity(sightings.len());
+    let mut before: Option<(f64, f64, f64)> = None;
+    for &(t, own, error) in sightings {
+        let (mean, variance) = match before {
+            None => (0.0, BORROW_PRIOR * BORROW_PRIOR),
+            Some((t0, mean, variance)) => {
+                let step = BORROW_DRIFT * BORROW_DRIFT * libm::log((t / t0).max(1.0));
+                steps.push(step);
+                (mean, variance + step)
+            }
+        };
+        let gain = variance / (variance + (error * error).max(1e-16));
+        let next = (mean + gain * (own - mean), (variance * (1.0 - gain)).max(1e-18));
+        filtered.push(next);
+        before = Some((t, next.0, next.1));
+    }
+    let mut smoothed: Vec<f64> = filtered.iter().map(|f| f.0).collect();
+    for i in (0..steps.len()).rev() {
+        let (Some(&(mean, variance)), Some(&step), Some(&later)) = (filtered.get(i), steps.get(i), smoothed.get(i + 1))
+        else {
+            continue;
+        };
+        if let Some(value) = smoothed.get_mut(i) {
+            *value = mean + variance / (variance + step) * (later - mean);
+        }
+    }
+    smoothed
 }
 
 fn interpolate(known: &[(f64, f64)], t: f64) -> f64 {
@@ -220,6 +269,14 @@ mod tests {
         );
         let held = solve_parity(100.6, true, &slices, &ParitySettings::default());
         assert_eq!((held.spot, held.replaced), (100.6, false));
+    }
+
+    #[test]
+    fn a_borrow_hardly_seen_is_what_its_neighbours_say_and_one_well_seen_is_its_own() {
+        let smooth = smooth_borrow(&[(0.02, 0.3, 0.5), (0.1, -0.05, 0.1), (0.5, 0.021, 0.002), (1.0, 0.05, 1e-5)]);
+        assert!((smooth[0] - 0.021).abs() < 0.01 && (smooth[1] - 0.021).abs() < 0.01, "{smooth:?}");
+        assert!((smooth[2] - 0.021).abs() < 0.002 && (smooth[3] - 0.05).abs() < 1e-6, "{smooth:?}");
+        assert!(smooth_borrow(&[]).is_empty());
     }
 
     #[test]

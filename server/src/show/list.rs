@@ -105,11 +105,10 @@ pub(super) fn header(symbol: &str, slice: &SliceRow, rows: &[&MarkRow]) -> Strin
     );
     let _ = writeln!(
         out,
-        "at the money {}  inside {}  accepted {}  {} before: {}; after: {}",
+        "at the money {}  inside {}  accepted {}\nviolations before: {}; after: {}",
         percent(slice.atm_volatility, 2),
         percent(slice.share_inside, 1),
         percent(slice.share_accepted, 1),
-        "violations",
         violations(before_of(slice)),
         violations(after_of(slice))
     );

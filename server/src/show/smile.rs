@@ -166,10 +166,10 @@ fn frame(canvas: &Canvas, x: (f64, f64), y: (f64, f64), forward: Option<f64>, co
     let axis: String = axis.into_iter().collect();
     let labels: String = labels.into_iter().collect();
     let _ = writeln!(out, "         └{axis}\n          {}", labels.trim_end());
-    let forward = forward.map_or(String::new(), |f| format!("   dotted line: forward {f:.4}"));
+    let forward = forward.map_or(String::new(), |f| format!("  dotted: forward {f:.2}"));
     let _ = writeln!(
         out,
-        "          {} calls  {} puts (bid to ask)  {} curve through the marks  ○ excluded{forward}\n",
+        "          {} calls  {} puts, bid to ask  {} through the marks  ○ excluded{forward}\n",
         Ink::Call.paint("⡇", colour),
         Ink::Put.paint("⡇", colour),
         Ink::Curve.paint("⠤⠤", colour)

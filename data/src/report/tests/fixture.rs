@@ -157,6 +157,7 @@ pub(super) fn name(symbol: &str, spot: f64, base: f64, expiries: i32, trouble: f
         quotes: Vec::new(),
         quote_offsets: vec![0],
         previous: Vec::new(),
+        venues: Arc::from(Vec::new()),
     };
     let mut marks = UnderlyingMarks { underlying: symbol.to_owned(), ..UnderlyingMarks::default() };
     for e in 0..expiries {

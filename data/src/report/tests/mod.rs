@@ -134,33 +134,3 @@ fn an_empty_day_is_a_page_too() {
     let page = render(&day, &marks, &head(&[]));
     assert_eq!(data_of(&page)["worst"], serde_json::json!([]));
 }
-
-#[test]
-fn tmp_demo() {
-    let mut names: Vec<_> = (0..30)
-        .map(|i| fixture::name(&format!("N{i:02}"), 100.0 + f64::from(i), 0.3, 9, f64::from(i) / 24.0))
-        .collect();
-    names[29].1.slices[2].solver_status = SolverStatus::MaxIterations;
-    let (day, marks) = fixture::day(names);
-    let gates = [
-        Gate {
-            name: "coverage".into(),
-            bound: Bound::AtLeast,
-            limit: 0.95,
-            value: Some(0.9987),
-            count: 9987,
-            of: 10000,
-            pass: true,
-        },
-        Gate {
-            name: "violations".into(),
-            bound: Bound::AtMost,
-            limit: 0.0,
-            value: Some(3.0),
-            count: 3,
-            of: 10000,
-            pass: false,
-        },
-    ];
-    std::fs::write("/tmp/report.html", render(&day, &marks, &head(&gates))).unwrap();
-}
