@@ -100,7 +100,9 @@ impl<'a> Judge<'a> {
                 exceptions.entry(key).or_default().push(row);
             }
         }
-        let spoilt = ledger.iter().map(|fault| fault.target.as_str()).collect();
+        // An adjusted contract is quoted as well as any other.
+        let spoilt = ledger.iter().filter(|fault| fault.kind != "ADJUSTED_DELIVERABLE");
+        let spoilt = spoilt.map(|fault| fault.target.as_str()).collect();
         Self { closed, truth, places, exceptions, spoilt }
     }
 

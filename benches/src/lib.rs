@@ -6,6 +6,7 @@ pub mod command;
 pub mod faults;
 pub mod figures;
 pub mod gates;
+pub mod leftovers;
 pub mod official;
 pub mod print;
 pub mod real_data;

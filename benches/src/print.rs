@@ -12,6 +12,7 @@ use crate::command::CommandCost;
 use crate::faults;
 use crate::figures::DayFigures;
 use crate::gates::{GateRow, of_chain};
+use crate::leftovers;
 use crate::official::Distances;
 use crate::truth::{self, TruthErrors};
 use crate::whole_close::Closed;
@@ -62,12 +63,22 @@ impl Report {
             })
             .collect();
         quoted.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(b.1)));
+        let dead = leftovers::names(&closed.day);
         let top: Vec<&str> = quoted.iter().take(quoted.len() / 5).map(|(_, name)| *name).collect();
-        let figures = DayFigures::of(&closed.day, &closed.marks, |underlying| top.contains(&underlying));
-        let name = format!("  top fifth, {} names", top.len());
+        let sound: Vec<&str> = quoted.iter().map(|(_, name)| *name).filter(|name| !dead.contains(*name)).collect();
+        let both: Vec<&str> = top.iter().copied().filter(|name| !dead.contains(*name)).collect();
+        self.part(format!("  top fifth: {}", top.len()), ChainClass::LiquidUs, closed, &top);
+        self.part(format!("  no leftovers: {}", sound.len()), ChainClass::AllUs, closed, &sound);
+        self.part(format!("  top, none: {}", both.len()), ChainClass::LiquidUs, closed, &both);
+        let dead: Vec<&str> = dead.iter().map(String::as_str).collect();
+        println!("  chains with dead rows of another price level: {}", dead.join(" "));
+    }
+
+    /// Some names of a chain: row and gates.
+    fn part(&mut self, name: String, class: ChainClass, closed: &Closed, names: &[&str]) {
+        let figures = DayFigures::of(&closed.day, &closed.marks, |underlying| names.contains(&underlying));
         self.row(&name, &figures, None);
-        let violations = closed.verified.violations.iter().filter(|v| top.iter().any(|t| v.subject.starts_with(t)));
-        self.gates.extend(of_chain(&name, ChainClass::LiquidUs, &figures, violations.count() as u64));
+        self.gates.extend(of_chain(&name, class, &figures, closed.verified.violation_count));
     }
 
     /// Distances of one chain's marks from the exchange's own.

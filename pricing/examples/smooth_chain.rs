@@ -191,6 +191,7 @@ fn input(time: f64, quotes: &[Quote], half_tick: f64) -> SliceInput {
             half_spread,
             weight: if out { 1.0 } else { 0.1 },
             two_sided: q.bid > 0.0,
+            old: false,
             half_spread_price: half,
         });
     }

@@ -52,6 +52,7 @@ fn slice(random: &mut Random, time: f64, dividends: f64) -> SliceInput {
                 half_spread,
                 weight: [1.0, 0.1, 0.0, 0.25][random.below(4)],
                 two_sided: random.below(4) > 0,
+                old: false,
                 half_spread_price: 0.05,
             });
         }

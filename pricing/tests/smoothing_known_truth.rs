@@ -68,6 +68,7 @@ fn slice(shape: &Shape, random: &mut Random) -> (SliceInput, Vec<f64>) {
             half_spread: half_spread / black::vega(forward, strike, shape.time, mid_volatility, 1.0),
             weight: 1.0,
             two_sided: bid > 0.0,
+            old: false,
             half_spread_price: half_spread,
         });
     }

@@ -88,13 +88,14 @@ fn close_class(
     for work in &works {
         let Some(slice) = slices.get(work.slice) else { continue };
         let (mut quotes, mut series) = (Vec::new(), Vec::new());
+        let old = stale::stale_candidates(slice, nbbos, &settings.nbbo);
         for (place, strike) in slice.strikes.iter().enumerate() {
             for kind in [OptionType::Call, OptionType::Put] {
                 let Some(index) = strike.series(kind) else { continue };
                 let (Some(nbbo), Some(slot)) = (nbbos.get(index), volatilities.get_mut(index)) else { continue };
                 *slot = quote_volatility(work, place, kind, nbbo, settings);
                 if let Some(seen) = slot.seen {
-                    quotes.push(seen);
+                    quotes.push(VolatilityQuote { old: old.binary_search(&index).is_ok(), ..seen });
                     series.push(index);
                 }
             }
@@ -103,7 +104,7 @@ fn close_class(
         offered.push(series);
     }
     let mut smoothed = smooth_class(&inputs, &settings.smoothing);
-    if flag_stale(slices, &works, &offered, &mut inputs, &smoothed, nbbos, settings) {
+    if flag_stale(&offered, &mut inputs, &smoothed, nbbos, settings) {
         smoothed = smooth_class(&inputs, &settings.smoothing);
     }
     let prices = class_prices(&works, slices, &smoothed, nbbos, settings);
@@ -147,8 +148,6 @@ fn previous_curve(day: &UnderlyingDay, slice: &Slice) -> Option<Curve> {
 
 /// Flags stale quotes and lowers their weight; true where any was found.
 fn flag_stale(
-    slices: &[Slice],
-    works: &[SliceWork],
     offered: &[Vec<usize>],
     inputs: &mut [SliceInput],
     smoothed: &[SmoothedSlice],
@@ -156,16 +155,8 @@ fn flag_stale(
     settings: &Settings,
 ) -> bool {
     let mut found = false;
-    for (((work, series), input), curve) in works.iter().zip(offered).zip(inputs).zip(smoothed) {
-        let Some(slice) = slices.get(work.slice) else { continue };
-        let candidates = stale::stale_candidates(slice, nbbos, &settings.nbbo);
-        if candidates.is_empty() {
-            continue;
-        }
-        for (quote, index) in input.quotes.iter_mut().zip(series) {
-            if candidates.binary_search(index).is_err() && !candidates.contains(index) {
-                continue;
-            }
+    for ((series, input), curve) in offered.iter().zip(inputs).zip(smoothed) {
+        for (quote, index) in input.quotes.iter_mut().zip(series).filter(|(quote, _)| quote.old) {
             let outside = premiums::at(&curve.volatility, quote.strike)
                 .is_some_and(|v| quote.bid.is_some_and(|b| v < b) || quote.ask.is_some_and(|a| v > a));
             if outside && let Some(nbbo) = nbbos.get_mut(*index) {

@@ -6,7 +6,7 @@ use crate::series::Instant;
 use crate::settings::NbboSettings;
 
 /// Series of a slice whose best bid and ask are both old while at least half of the slice's quoted series changed
-/// lately; whether the curve lies outside their quote decides in the second pass.
+/// lately, ascending; whether the curve lies outside their quote decides in the second pass.
 pub(crate) fn stale_candidates(slice: &Slice, nbbos: &[Nbbo], settings: &NbboSettings) -> Vec<usize> {
     let since = Instant(slice.snapshot.0.saturating_sub(settings.stale_after_seconds.saturating_mul(1_000_000_000)));
     let quoted: Vec<(usize, Option<Instant>)> = slice
@@ -17,5 +17,8 @@ pub(crate) fn stale_candidates(slice: &Slice, nbbos: &[Nbbo], settings: &NbboSet
     if (fresh as f64) < settings.stale_active_share * quoted.len() as f64 || fresh == 0 {
         return Vec::new();
     }
-    quoted.into_iter().filter(|(_, time)| time.is_some_and(|t| t < since)).map(|(i, _)| i).collect()
+    let mut old: Vec<usize> =
+        quoted.into_iter().filter(|(_, time)| time.is_some_and(|t| t < since)).map(|(i, _)| i).collect();
+    old.sort_unstable();
+    old
 }

@@ -87,6 +87,7 @@ fn two_sided(
         weight: side_weight(work, strike, option_type, black_mid, settings),
         two_sided: true,
         half_spread_price: half,
+        old: false,
     };
     QuoteVolatility {
         status: implied.status,
@@ -121,6 +122,7 @@ fn zero_bid(
         weight: 0.0,
         two_sided: false,
         half_spread_price: 0.5 * ask,
+        old: false,
     })
 }
 

@@ -42,6 +42,8 @@ pub struct VolatilityQuote {
     pub two_sided: bool,
     /// Half-spread in price (discounted, per share), as quoted: what 'inside' is measured in.
     pub half_spread_price: f64,
+    /// Whether both sides are old while the slice moved on: the first to go where a spread could be executed.
+    pub old: bool,
 }
 
 impl VolatilityQuote {

@@ -165,8 +165,7 @@ fn drop_executable(slice: &mut Slice) -> bool {
         let badness = |leg: usize| -> Option<(bool, f64, usize)> {
             let q = *places.get(leg)?;
             let (quote, observation) = (slice.input.quotes.get(q)?, slice.observed.get(q)?);
-            let stale = quote.weight < 0.5;
-            Some((stale, observation.residual.abs(), q))
+            Some((quote.old, observation.residual.abs(), q))
         };
         let worst = legs.iter().filter_map(|leg| badness(*leg)).reduce(|a, b| {
             let b_worse = if a.0 == b.0 { b.1 > a.1 } else { b.0 };
