@@ -1,10 +1,43 @@
 //! Vertical and butterfly spreads that could be executed at bid and ask.
+//!
+//! A spread says that one of its legs is bad, not which. Where many strikes are bad (series that died with a split
+//! keep their last quotes), what is nearer the money is believed.
 
 use super::frame::Frame;
 use super::tier2::{Band, offset};
 
 /// A sure profit of at least this, in currency per share, is one: half a tick.
 const TOLERANCE: f64 = 0.005;
+
+/// Quotes nearer the money that judge one farther out.
+const JUDGES: usize = 5;
+/// Fewer than this judge nobody.
+const JUDGES_MIN: usize = 3;
+
+/// Places, ascending, of the bands whose bid is above most asks of their nearest believed neighbours toward the money: an
+/// out-of-the-money option is never worth more than one of its type that is less so.
+pub(super) fn beyond_belief(frame: &Frame, bands: &[Band]) -> Vec<usize> {
+    let tolerance = TOLERANCE / frame.currency();
+    let money = bands.partition_point(|band| frame.m[band.node] < 1.0);
+    let mut found = Vec::new();
+    let mut walk = |places: &mut dyn Iterator<Item = usize>| {
+        let mut asks: Vec<f64> = Vec::new();
+        for place in places {
+            let band = &bands[place];
+            let judges = asks.get(asks.len().saturating_sub(JUDGES)..).unwrap_or(&[]);
+            let against = |bid: f64| judges.iter().filter(|ask| bid > **ask + tolerance).count();
+            if judges.len() >= JUDGES_MIN && band.bid.is_some_and(|bid| 2 * against(bid) > judges.len()) {
+                found.push(place);
+            } else {
+                asks.extend(band.ask);
+            }
+        }
+    };
+    walk(&mut (0..money).rev());
+    walk(&mut (money..bands.len()));
+    found.sort_unstable();
+    found
+}
 
 /// A bid above what asks at other strikes allow: the sold band and the one or two bought, as places in the bands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,4 +110,42 @@ pub(super) fn worst(frame: &Frame, bands: &[Band]) -> Option<Spread> {
         }
     }
     found.map(|(_, spread)| spread)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::beyond_belief;
+    use crate::smoothing::SliceInput;
+    use crate::smoothing::frame::Frame;
+    use crate::smoothing::tier2::Band;
+
+    #[test]
+    fn what_is_nearer_the_money_is_believed() {
+        let strikes: Vec<f64> = (0..12).map(|i| 100.0 + 5.0 * f64::from(i)).collect();
+        let input = SliceInput {
+            forward: 99.0,
+            discount_factor: 1.0,
+            time_to_expiry: 0.1,
+            dividend_shift: 0.0,
+            calendar: true,
+            american: true,
+            strikes,
+            quotes: Vec::new(),
+            previous: None,
+        };
+        let frame = Frame::new(&input);
+        // Calls fall from 4.00 by a third a strike; from the seventh on the quotes are of another share, ten times as dear.
+        let band = |node: usize, price: f64| Band {
+            node,
+            bid: Some(0.95 * price / 99.0),
+            ask: Some(1.05 * price / 99.0),
+            weight: 1.0,
+        };
+        let fair = |i: usize| 4.0 * (2.0_f64 / 3.0).powi(i as i32);
+        let mut bands: Vec<Band> = (0..12).map(|i| band(i, if i < 6 { fair(i) } else { 40.0 - i as f64 })).collect();
+        assert_eq!(beyond_belief(&frame, &bands), [6, 7, 8, 9, 10, 11]);
+        // One cheap offer near the money condemns nothing beyond it.
+        bands = (0..12).map(|i| band(i, if i == 2 { 0.01 } else { fair(i) })).collect();
+        assert!(beyond_belief(&frame, &bands).is_empty());
+    }
 }

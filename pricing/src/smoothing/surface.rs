@@ -112,6 +112,9 @@ fn money_volatility(frame: &Frame, quotes: &[VolatilityQuote], usable: &[bool]) 
 /// Smooths all slices of one class.
 pub(super) fn smooth(inputs: &[SliceInput], settings: &SmoothingSettings) -> Vec<SmoothedSlice> {
     let mut slices: Vec<Slice> = inputs.iter().map(|input| Slice::new(input, settings)).collect();
+    for slice in slices.iter_mut().filter(|slice| slice.frame.valid) {
+        drop_beyond_belief(slice);
+    }
     let (mut robust, mut tier2) = (Robust::default(), Tier2::default());
     let mut targets: Vec<Option<Target>> = vec![None; slices.len()];
     let rounds = settings.rounds_max.clamp(1, 50);
@@ -143,23 +146,47 @@ fn fit(slice: &mut Slice, robust: &mut Robust, settings: &SmoothingSettings) {
     }
 }
 
+/// The accepted out-of-the-money quotes, one a strike: their places and bands.
+fn out_of_the_money_bands(slice: &Slice) -> (Vec<usize>, Vec<Band>) {
+    let mut places = Vec::new();
+    let mut bands = Vec::new();
+    for (q, (quote, observation)) in slice.quotes().enumerate() {
+        let counts = slice.out_of_the_money(quote) && (observation.accepted() || !observation.two_sided);
+        if counts && !observation.excluded {
+            let fresh = bands.last().is_none_or(|band: &Band| band.node < quote.strike);
+            if fresh {
+                places.push(q);
+                bands.push(band(&slice.frame, quote, quote.weight));
+            }
+        }
+    }
+    (places, bands)
+}
+
+/// Drops what the quotes nearer the money make impossible, before it can lead a fit.
+fn drop_beyond_belief(slice: &mut Slice) {
+    let (places, bands) = out_of_the_money_bands(slice);
+    let doubted: Vec<usize> = executable::beyond_belief(&slice.frame, &bands)
+        .into_iter()
+        .filter_map(|place| places.get(place).copied())
+        .collect();
+    let believed = |(q, o): (usize, &Observation)| o.accepted() && o.leading && doubted.binary_search(&q).is_err();
+    // Against all that the slice has, the forward is in doubt and not the quotes.
+    if !slice.observed.iter().enumerate().any(believed) {
+        return;
+    }
+    for q in doubted {
+        slice.observed[q].excluded = true;
+        slice.executable[q] = true;
+    }
+}
+
 /// Drops the worst leg of each executable spread among accepted out-of-the-money quotes: the stale one, else the one
 /// farthest from the robust curve in its own half-spreads; true where a refit is needed.
 fn drop_executable(slice: &mut Slice) -> bool {
     let mut dropped = false;
     loop {
-        let mut places = Vec::new();
-        let mut bands = Vec::new();
-        for (q, (quote, observation)) in slice.quotes().enumerate() {
-            let counts = slice.out_of_the_money(quote) && (observation.accepted() || !observation.two_sided);
-            if counts && !observation.excluded {
-                let fresh = bands.last().is_none_or(|band: &Band| band.node < quote.strike);
-                if fresh {
-                    places.push(q);
-                    bands.push(band(&slice.frame, quote, quote.weight));
-                }
-            }
-        }
+        let (places, bands) = out_of_the_money_bands(slice);
         let Some(spread) = executable::worst(&slice.frame, &bands) else { break };
         let legs = [spread.sold, spread.bought[0], spread.bought[1]];
         let badness = |leg: usize| -> Option<(bool, f64, usize)> {
@@ -184,7 +211,7 @@ fn band(frame: &Frame, quote: &VolatilityQuote, weight: f64) -> Band {
     let (mut bid, mut ask) = (quote.bid.map(price), quote.ask.map(price));
     // A hair inside, so that what follows (integers, other models) does not fall out.
     if let (Some(low), Some(high)) = (bid.as_mut(), ask.as_mut()) {
-        let inset = 0.01 * (*high - *low);
+        let inset = 0.03 * (*high - *low);
         *low += inset;
         *high -= inset;
     }
