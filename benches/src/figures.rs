@@ -1,9 +1,10 @@
 //! The figures of one closed day, over every two-sided uncrossed out-of-the-money quote, rejected ones included.
 
 use closemark_data::day::Day;
+use closemark_data::report::figures::{is_non_converged, is_two_sided_out_of_the_money};
 use closemark_pricing::mark::{SeriesMark, UnderlyingMarks, ViolationCounts};
 use closemark_pricing::series::Series;
-use closemark_pricing::vocabulary::{OptionType, QuoteStatus, Reason};
+use closemark_pricing::vocabulary::QuoteStatus;
 
 /// Counts over one day or one part of it.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -22,24 +23,12 @@ pub struct DayFigures {
     pub accepted: u64,
     /// Slices.
     pub slices: u64,
-    /// Slices that say NON_CONVERGED.
+    /// Slices whose smoothing did not converge.
     pub non_converged: u64,
     /// Violations in the mids.
     pub before: ViolationCounts,
-    /// Violations in the published marks, as the close counted them.
-    pub after: ViolationCounts,
     /// Largest move of exact publication, millionths.
     pub largest_move: i64,
-}
-
-/// Whether a series' quote is one that 'inside' is measured over.
-pub fn is_measured(series: &Series, mark: &SeriesMark) -> bool {
-    matches!(mark.quote_status, QuoteStatus::TwoSided | QuoteStatus::Locked)
-        && match (mark.log_moneyness, series.option_type) {
-            (Some(k), OptionType::Call) => k >= 0.0,
-            (Some(k), OptionType::Put) => k < 0.0,
-            (None, _) => false,
-        }
 }
 
 /// Whether the mark lies within its quote.
@@ -71,7 +60,7 @@ impl DayFigures {
             self.null_marks += 1;
             self.null_quoted += u64::from(mark.quote_status != QuoteStatus::None);
         }
-        if is_measured(series, mark) {
+        if is_two_sided_out_of_the_money(series, mark) {
             self.quotes += 1;
             self.inside += u64::from(is_inside(mark));
             self.accepted += u64::from(mark.accepted == Some(true));
@@ -81,15 +70,13 @@ impl DayFigures {
     fn add_slices(&mut self, rows: &UnderlyingMarks) {
         for slice in &rows.slices {
             self.slices += 1;
-            self.non_converged += u64::from(slice.reasons.contains(Reason::NonConverged));
-            for (sum, part) in [(&mut self.before, slice.violations_before), (&mut self.after, slice.violations_after)]
-            {
-                sum.vertical += part.vertical;
-                sum.butterfly += part.butterfly;
-                sum.calendar += part.calendar;
-                sum.parity += part.parity;
-            }
-            self.largest_move = self.largest_move.max(slice.largest_move.map_or(0, |m| m.micros()));
+            self.non_converged += u64::from(is_non_converged(slice));
+            let (sum, part) = (&mut self.before, slice.violations_before);
+            sum.vertical += part.vertical;
+            sum.butterfly += part.butterfly;
+            sum.calendar += part.calendar;
+            sum.parity += part.parity;
+            self.largest_move = self.largest_move.max(slice.largest_move.map_or(0, |m| m.micros().saturating_abs()));
         }
     }
 

@@ -1,5 +1,13 @@
-//! What the reports share: figures over a closed day, counted the same way everywhere.
+//! What the reports share: whole closes, and figures over them that are counted the same way everywhere.
 
 pub mod chains;
+pub mod columns;
+pub mod command;
+pub mod faults;
 pub mod figures;
+pub mod gates;
+pub mod official;
+pub mod print;
+pub mod real_data;
 pub mod truth;
+pub mod whole_close;

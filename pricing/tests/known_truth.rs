@@ -244,3 +244,27 @@ fn without_an_underlying_price_every_mark_is_null_with_the_reason() {
     let marks = mark_underlying(&day, &Settings::default());
     assert!(marks.series.iter().all(|r| r.mark.is_none() && r.reasons.contains(Reason::NoUnderlyingPrice)));
 }
+
+#[test]
+fn a_zero_bid_whose_offer_is_not_believed_says_so() {
+    let (mut day, truth) = european();
+    let at = |strike: f64, kind: OptionType| {
+        let same = |s: &closemark_pricing::series::Series| {
+            s.settlement_time.0 - common::SNAPSHOT.0 == 91 * DAY_NS
+                && s.strike.to_f64() == strike
+                && s.option_type == kind
+        };
+        day.series.iter().position(same).unwrap()
+    };
+    // Deep in the money: an offer below the exercise value. Near the money: one below what every other quote says.
+    let (deep, near) = (at(5000.0, OptionType::Put), at(4080.0, OptionType::Put));
+    day.quotes[deep] = quote(0.0, 4.8);
+    day.quotes[near] = quote(0.0, truth[near] - 6.0);
+    let marks = mark_underlying(&day, &Settings::default());
+    for (index, reason) in [(deep, Reason::Unusable), (near, Reason::Outlier)] {
+        let row = &marks.series[index];
+        assert_eq!(row.quote_status, QuoteStatus::ZeroBid);
+        assert!((row.mark.unwrap().to_f64() - truth[index]).abs() < 1.0, "{row:?} {}", truth[index]);
+        assert!(row.reasons.contains(reason), "{row:?}");
+    }
+}

@@ -214,11 +214,19 @@ impl RowContext<'_> {
             row.edit_half_spreads = Some(edit.to_f64() / half);
             row.edit_volatility = row.smoothed_volatility.zip(row.implied_volatility).map(|(s, i)| s - i);
         }
-        // An offer below the mark without a bid beside it was not believed, and says so.
-        if row.quote_status == QuoteStatus::ZeroBid && row.mark.zip(row.ask).is_some_and(|(mark, ask)| mark > ask) {
-            row.reasons.insert(Reason::Outlier);
-        }
+        self.own_up_to_zero_bid(row, strike);
         row.confidence = Some(confidence::of_series(self.slice_confidence, row));
+    }
+
+    /// A zero bid's offer bounds its mark; where other quotes or the absence of arbitrage took the mark beyond it, the
+    /// row says that the offer was not believed.
+    fn own_up_to_zero_bid(&self, row: &mut SeriesMark, strike: f64) {
+        let (Some(mark), Some(ask), QuoteStatus::ZeroBid) = (row.mark, row.ask, row.quote_status) else { return };
+        if mark > ask {
+            let forward_value = self.work.forward_present_value - self.work.discount_factor * strike;
+            let floor = if self.kind == OptionType::Call { forward_value } else { -forward_value };
+            row.reasons.insert(if ask.to_f64() < floor { Reason::Unusable } else { Reason::Outlier });
+        }
     }
 
     /// The curve's model volatility, re-solved where the projection moved the price.

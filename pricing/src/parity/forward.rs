@@ -120,6 +120,9 @@ pub struct ForwardEstimate {
 /// word, and with its own width it would outvote every other pair together.
 const WIDTH_SHARE_MIN: f64 = 0.5;
 
+/// Pairs from which their own disagreement is an estimate of their error.
+const AGREEING_PAIRS_MIN: usize = 5;
+
 fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or(0.0)
@@ -253,8 +256,11 @@ fn centre(sightings: &[Sighting], without: Option<usize>) -> Option<(f64, f64)> 
     }
     let mean_shift = mean / weight;
     let scatter = (spread / weight - mean_shift * mean_shift).max(0.0);
-    // Quotes are uniform within their spread at best: h/sqrt(3); their disagreement counts where it is larger.
-    let variance = (1.0 / (3.0 * weight)).max(scatter / sorted.len() as f64);
+    // A mid is uniform within its spread at worst: h^2/3. Where enough pairs show that they agree better than that,
+    // half of the width is kept for what they may have wrong in common.
+    let width = 1.0 / (3.0 * weight);
+    let width = if sorted.len() >= AGREEING_PAIRS_MIN { width / 4.0 } else { width };
+    let variance = width.max(scatter / sorted.len() as f64);
     Some((median + mean_shift, variance.sqrt()))
 }
 
