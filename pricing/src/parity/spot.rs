@@ -141,6 +141,7 @@ fn mend_suspects(
         })
         .collect();
     if trusted.len() < 2 {
+        drop_limited(spot, slices, found, settings);
         return;
     }
     for ((terms, pairs), estimate) in slices.iter().zip(found.iter_mut()) {
@@ -153,6 +154,27 @@ fn mend_suspects(
         // An estimate that its neighbours confirm stands, noisy as its pairs are.
         if (e.forward - reference).abs() > margin.min(e.uncertainty) {
             *estimate = estimate_forward_near(terms, spot, pairs, (reference, margin), settings);
+        }
+    }
+}
+
+/// Drops American estimates that only a borrow at the limit explains, where another expiry has a better one.
+fn drop_limited(
+    spot: f64,
+    slices: &[(SliceTerms, Vec<Pair>)],
+    found: &mut [Option<ForwardEstimate>],
+    settings: &ParitySettings,
+) {
+    let limited = |terms: &SliceTerms, e: &ForwardEstimate| {
+        terms.exercise_style == ExerciseStyle::American
+            && terms.borrow(spot, e.forward, settings.borrow_max).abs() >= settings.borrow_max
+    };
+    let better = slices.iter().zip(found.iter()).any(|((t, _), e)| e.as_ref().is_some_and(|e| !limited(t, e)));
+    if better {
+        for ((terms, _), estimate) in slices.iter().zip(found.iter_mut()) {
+            if estimate.as_ref().is_some_and(|e| limited(terms, e)) {
+                *estimate = None;
+            }
         }
     }
 }

@@ -229,7 +229,7 @@ fn interleaved(slice: &PremiumSlice) -> Vec<usize> {
 /// Rounds of adding chords over three slices that the last solution broke.
 const CUT_ROUNDS: u32 = 4;
 /// Chords over three slices broken by less than this are left to the integers; currency per share.
-const CUT_TOLERANCE: f64 = 5e-6;
+const CUT_TOLERANCE: f64 = 2e-5;
 
 /// Moves up to this carry no reason; currency per share.
 const MOVE_WITHOUT_REASON: f64 = 1e-6;

@@ -7,6 +7,7 @@ use super::frame::Frame;
 use super::robust::{Fit, Observation, Robust, observations};
 use super::smile::Target;
 use super::tier2::{Aim, Band, Solution, Tier2, density_floor};
+use super::wings;
 use super::{QuoteOutcome, SliceInput, SmoothedSlice, VolatilityQuote, black};
 use crate::settings::SmoothingSettings;
 use crate::vocabulary::{MarkSource, Reason, Reasons, SolverStatus};
@@ -249,8 +250,17 @@ fn retarget(inputs: &[SliceInput], slices: &mut [Slice], targets: &mut [Option<T
             slice.target.push(limited);
             slice.source.push(source);
         }
+        if let Some(edges) = accepted_range(slice) {
+            wings::decay(&slice.frame, &mut slice.target, edges, PRICE_TELLS);
+        }
         node_errors(slice);
     }
+}
+
+/// The first and last strike with an accepted quote.
+fn accepted_range(slice: &Slice) -> Option<(usize, usize)> {
+    let accepted = || slice.observed.iter().filter(|o| o.accepted()).map(|o| o.strike);
+    accepted().min().zip(accepted().max())
 }
 
 /// The error and the weight of the target at each strike: a quote's half-spread, and between quotes more than theirs.

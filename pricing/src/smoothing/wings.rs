@@ -1,6 +1,6 @@
 //! The curve beyond the last accepted quote.
 
-use super::frame::{compress, expand};
+use super::frame::{Frame, compress, expand};
 use crate::settings::SmoothingSettings;
 use crate::vocabulary::MarkSource;
 
@@ -76,5 +76,69 @@ impl Wing {
         let line = self.sigma_edge * self.sigma_edge + self.slope * (k - self.k_edge).abs() / time;
         let cap = self.sigma_edge * (1.0 + settings.cap_rise * reach);
         if line > cap * cap { (cap, MarkSource::CapHigh) } else { (line.sqrt(), MarkSource::Extrapolated) }
+    }
+}
+
+/// Makes prices beyond the edges fall outward at least half as fast in the logarithm as flat volatility would have them
+/// fall at the edge. A wing whose price stays up would stand, by the calendar, in every later expiry's way. Prices
+/// not above `price_tells` (over the frame's scale) are left alone.
+pub(super) fn decay(frame: &Frame, target: &mut [f64], (low, high): (usize, usize), price_tells: f64) {
+    let n = target.len();
+    let (below, above): (Vec<usize>, Vec<usize>) = ((0..low.min(n)).rev().collect(), (high + 1..n).collect());
+    for (edge, outward) in [(low, below), (high, above)] {
+        let (Some(&sigma), Some(&next)) = (target.get(edge), outward.first()) else { continue };
+        let out_of_the_money = if next > edge { frame.m[edge] >= 1.0 } else { frame.m[edge] <= 1.0 };
+        let (at_edge, flat) = (frame.price(edge, sigma), frame.price(next, sigma));
+        if !out_of_the_money || at_edge <= price_tells || flat <= price_tells {
+            continue;
+        }
+        let distance = |node: usize| (frame.log_moneyness[node] - frame.log_moneyness[edge]).abs();
+        let rate = 0.5 * libm::log(at_edge / flat) / distance(next);
+        for node in outward {
+            let most = at_edge * crate::math::exp(-rate * distance(node));
+            if most <= price_tells {
+                break;
+            }
+            if frame.price(node, target[node]) > most
+                && let Some(sigma) = frame.volatility(node, most).filter(|sigma| sigma.is_finite() && *sigma > 0.0)
+            {
+                target[node] = target[node].min(sigma);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::decay;
+    use crate::smoothing::SliceInput;
+    use crate::smoothing::frame::Frame;
+
+    #[test]
+    fn a_wing_that_rises_too_fast_is_brought_down_to_falling_prices() {
+        let input = SliceInput {
+            forward: 100.0,
+            discount_factor: 1.0,
+            time_to_expiry: 0.05,
+            dividend_shift: 0.0,
+            calendar: true,
+            american: true,
+            strikes: (0..12).map(|i| 70.0 + 5.0 * f64::from(i)).collect(),
+            quotes: Vec::new(),
+            previous: None,
+        };
+        let frame = Frame::new(&input);
+        // Quoted from 85 to 115; beyond it volatility rises so fast that calls cost more the farther they are.
+        let mut target: Vec<f64> = (0..12_i32).map(|i| 0.3 + 0.25 * f64::from((i - 9).max(0))).collect();
+        let before = target.clone();
+        assert!(frame.price(11, target[11]) > frame.price(9, target[9]));
+        decay(&frame, &mut target, (3, 9), 1e-10);
+        assert_eq!(target[..10], before[..10]);
+        let price = |i: usize| frame.price(i, target[i]);
+        assert!(price(10) < price(9) && price(11) < price(10));
+        // Half the rate at which flat volatility falls, in ln K.
+        let rate = |i: usize| (price(9) / price(i)).ln() / (input.strikes[i] / input.strikes[9]).ln();
+        let flat = (price(9) / frame.price(10, 0.3)).ln() / (input.strikes[10] / input.strikes[9]).ln();
+        assert!((rate(10) - 0.5 * flat).abs() < 1e-6 * flat && (rate(11) - 0.5 * flat).abs() < 1e-6 * flat);
     }
 }
