@@ -116,16 +116,16 @@ pub struct ForwardEstimate {
     pub rounds: u32,
 }
 
-/// No pair counts as narrower than this share of the median pair: a locked market is as often a mistake as a precise
+/// No pair counts as narrower than this share of the lower quartile's width: a locked market is as often a mistake as a precise
 /// word, and with its own width it would outvote every other pair together.
 const WIDTH_SHARE_MIN: f64 = 0.5;
 
 /// Pairs from which their own disagreement is an estimate of their error.
 const AGREEING_PAIRS_MIN: usize = 5;
 
-fn median(mut values: Vec<f64>) -> f64 {
+fn lower_quartile(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(0.0)
+    values.get(values.len() / 4).copied().unwrap_or(0.0)
 }
 
 /// One pair as a statement about the forward.
@@ -223,7 +223,7 @@ fn near_the_money<'a>(
 
 /// Pairs as statements about the forward once `premium` (call less put) is off.
 fn sightings(used: &[&Pair], money: f64, discount: f64, premium: &dyn Fn(&Pair) -> f64) -> Vec<Sighting> {
-    let least_width = WIDTH_SHARE_MIN * median(used.iter().map(|p| p.call_half_spread + p.put_half_spread).collect());
+    let least_width = WIDTH_SHARE_MIN * lower_quartile(used.iter().map(|p| p.call_half_spread + p.put_half_spread).collect());
     used.iter()
         .map(|p| Sighting {
             forward: p.strike + (p.call - p.put - premium(p)) / discount,
