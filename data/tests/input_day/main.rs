@@ -194,12 +194,13 @@ fn dividends_by_what_is_known() {
         let own = day.underlyings.iter().find(|u| u.underlying == name).unwrap();
         (own.dividend_knowledge, own.dividends.iter().map(|d| (d.amount, d.declared)).collect::<Vec<_>>())
     };
-    // The ex-date of the market date itself went by at 09:30.
+    // The ex-date of the market date itself has gone by.
     assert_eq!(known("XYZ"), (DividendKnowledge::Scheduled, vec![(0.45, true), (0.5, false)]));
     assert_eq!(known("ABC"), (DividendKnowledge::PaysNone, vec![]));
     assert_eq!(known("DEF"), (DividendKnowledge::Unknown, vec![]));
     let xyz = day.underlyings.iter().find(|u| u.underlying == "XYZ").unwrap();
-    assert_eq!(xyz.dividends[0].time, at("2026-12-10T09:30:00-05:00").unwrap());
+    // The evening before the ex-date is the last at which exercise still brings the dividend.
+    assert_eq!(xyz.dividends[0].time, at("2026-12-09T17:30:00-05:00").unwrap());
 }
 
 #[test]

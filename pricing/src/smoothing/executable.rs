@@ -141,7 +141,7 @@ mod tests {
             ask: Some(1.05 * price / 99.0),
             weight: 1.0,
         };
-        let fair = |i: usize| 4.0 * (2.0_f64 / 3.0).powi(i as i32);
+        let fair = |i: usize| 4.0 * libm::pow(2.0 / 3.0, i as f64);
         let mut bands: Vec<Band> = (0..12).map(|i| band(i, if i < 6 { fair(i) } else { 40.0 - i as f64 })).collect();
         assert_eq!(beyond_belief(&frame, &bands), [6, 7, 8, 9, 10, 11]);
         // One cheap offer near the money condemns nothing beyond it.

@@ -137,8 +137,8 @@ mod tests {
         let price = |i: usize| frame.price(i, target[i]);
         assert!(price(10) < price(9) && price(11) < price(10));
         // Half the rate at which flat volatility falls, in ln K.
-        let rate = |i: usize| (price(9) / price(i)).ln() / (input.strikes[i] / input.strikes[9]).ln();
-        let flat = (price(9) / frame.price(10, 0.3)).ln() / (input.strikes[10] / input.strikes[9]).ln();
+        let rate = |i: usize| libm::log(price(9) / price(i)) / libm::log(input.strikes[i] / input.strikes[9]);
+        let flat = libm::log(price(9) / frame.price(10, 0.3)) / libm::log(input.strikes[10] / input.strikes[9]);
         assert!((rate(10) - 0.5 * flat).abs() < 1e-6 * flat && (rate(11) - 0.5 * flat).abs() < 1e-6 * flat);
     }
 }
