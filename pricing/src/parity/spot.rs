@@ -356,4 +356,28 @@ mod tests {
         assert!((result.slices[1].borrow - 0.02).abs() < 1e-6);
         assert!(result.slices[1].estimate.is_none());
     }
+
+    #[test]
+    fn trustworthy_expiries_judge_one_that_contradicts_itself() {
+        let american = |t: f64| {
+            let (terms, pairs) = slice(100.0, 0.01, t);
+            (SliceTerms { exercise_style: ExerciseStyle::American, ..terms }, pairs)
+        };
+        let mut slices: Vec<_> = [0.05, 0.1, 0.15, 0.2].map(american).into();
+        // Most of one expiry's calls belong to another share: they cost forty more.
+        for pair in slices[2].1.iter_mut().filter(|pair| pair.strike > 98.0) {
+            pair.call += 40.0;
+        }
+        let result = solve_parity(100.0, true, &slices, &ParitySettings::default());
+        for ((terms, _), parity) in slices.iter().zip(&result.slices) {
+            let truth = 100.0 * libm::exp((0.03 - 0.01) * terms.time_to_expiry);
+            assert!((parity.forward - truth).abs() < 0.3, "{}: {}", terms.time_to_expiry, parity.forward);
+        }
+        // Nothing of it left: its neighbours speak alone.
+        for pair in &mut slices[2].1 {
+            pair.call += 40.0;
+        }
+        let result = solve_parity(100.0, true, &slices, &ParitySettings::default());
+        assert!((result.slices[2].borrow - 0.01).abs() < 0.02, "{:?}", result.slices[2]);
+    }
 }
