@@ -98,7 +98,7 @@ fn two_sided(
     }
 }
 
-/// An offer without a bid bounds the volatility from above, where the side has a weight at all.
+/// An offer without a bid bounds the volatility from above, where it is out of the money.
 fn zero_bid(
     work: &SliceWork,
     place: usize,
@@ -109,7 +109,8 @@ fn zero_bid(
 ) -> Option<VolatilityQuote> {
     let sigma = work.model.implied_volatility(option_type, strike, ask, 0.5 * ask).volatility?;
     let black_ask = work.model.black_from_model(strike, sigma).filter(|u| *u > 0.0)?;
-    if side_weight(work, strike, option_type, black_ask, settings) == 0.0 {
+    // In the money the offer bounds the same curve as its twin's, whose own quote says more.
+    if side_weight(work, strike, option_type, black_ask, settings) < 1.0 {
         return None;
     }
     Some(VolatilityQuote {
