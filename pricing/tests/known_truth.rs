@@ -238,6 +238,29 @@ fn series_without_quotes_are_marked_from_the_curve_and_a_day_without_quotes_is_n
 }
 
 #[test]
+fn a_locked_mistake_does_not_outvote_wide_but_honest_pairs() {
+    let (mut day, truth) = european();
+    let in_slice = |i: usize, day: &UnderlyingDay| day.series[i].settlement_time.0 - common::SNAPSHOT.0 == 91 * DAY_NS;
+    for i in 0..day.series.len() {
+        if in_slice(i, &day) {
+            day.quotes[i] = quote((truth[i] - 20.0).max(0.0), truth[i] + 20.0);
+        }
+    }
+    let victim = (0..day.series.len())
+        .find(|&i| {
+            in_slice(i, &day)
+                && day.series[i].strike.to_f64() == 4040.0
+                && day.series[i].option_type == OptionType::Call
+        })
+        .unwrap();
+    day.quotes[victim] = quote(truth[victim] + 18.0, truth[victim] + 18.0);
+    let marks = mark_underlying(&day, &Settings::default());
+    let slice = &marks.slices[marks.series[victim].slice];
+    let forward = 4000.0 * libm::exp(0.025 * slice.time_to_expiry);
+    assert!((slice.forward.unwrap() - forward).abs() < 3.0, "{:?} against {forward}", slice.forward);
+}
+
+#[test]
 fn without_an_underlying_price_every_mark_is_null_with_the_reason() {
     let (mut day, _) = american(0.0, Vec::new());
     day.price = None;

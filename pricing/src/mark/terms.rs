@@ -8,7 +8,7 @@ use crate::parity::{Pair, ParityResult, SliceParity, SliceTerms, solve_parity};
 use crate::price::{MICROS_PER_UNIT, Price};
 use crate::publish::integers::quantise_discount_factor;
 use crate::settings::Settings;
-use crate::vocabulary::{ExerciseStyle, OptionType};
+use crate::vocabulary::{ExerciseStyle, OptionType, QuoteStatus};
 
 /// How far quantising a European discount factor may move the zero rate, per year, beyond two millionths of `D` itself.
 const QUANTISATION_RATE: f64 = 1e-3;
@@ -202,16 +202,30 @@ fn dividends_after(day: &UnderlyingDay, slice: &Slice, growth: f64) -> f64 {
         .sum()
 }
 
+/// The slice's call-put pairs. A locked side counts as wide as its neighbours: a locked market is as often a mistake as a
+/// precise word, and with half a tick it would outvote every other pair together.
 fn pairs_of(slice: &Slice, nbbos: &[Nbbo], settings: &Settings) -> Vec<Pair> {
-    let side = |series: Option<usize>| {
+    let quoted = |series: Option<usize>| {
         let nbbo = nbbos.get(series?)?;
-        Some((nbbo.mid()?.to_f64(), nbbo.half_spread(settings.nbbo.half_tick)?))
+        Some((nbbo.status, nbbo.mid()?.to_f64(), nbbo.half_spread(settings.nbbo.half_tick)?))
+    };
+    let typical = |kind: OptionType| {
+        let mut halves: Vec<f64> =
+            slice.strikes.iter().filter_map(|s| quoted(s.series(kind))).map(|(_, _, half)| half).collect();
+        halves.sort_by(f64::total_cmp);
+        halves.get(halves.len() / 2).copied().unwrap_or(settings.nbbo.half_tick)
+    };
+    let (typical_call, typical_put) = (typical(OptionType::Call), typical(OptionType::Put));
+    let side = |series: Option<usize>, typical: f64| {
+        let (status, mid, half) = quoted(series)?;
+        Some((mid, if status == QuoteStatus::Locked { half.max(typical) } else { half }))
     };
     slice
         .strikes
         .iter()
         .filter_map(|s| {
-            let ((call, call_half_spread), (put, put_half_spread)) = (side(s.call)?, side(s.put)?);
+            let (call, call_half_spread) = side(s.call, typical_call)?;
+            let (put, put_half_spread) = side(s.put, typical_put)?;
             Some(Pair { strike: s.strike.to_f64(), call, call_half_spread, put, put_half_spread })
         })
         .collect()

@@ -116,17 +116,8 @@ pub struct ForwardEstimate {
     pub rounds: u32,
 }
 
-/// No pair counts as narrower than this share of the lower quartile's width: a locked market is as often a mistake as a precise
-/// word, and with its own width it would outvote every other pair together.
-const WIDTH_SHARE_MIN: f64 = 0.5;
-
 /// Pairs from which their own disagreement is an estimate of their error.
 const AGREEING_PAIRS_MIN: usize = 5;
-
-fn lower_quartile(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 4).copied().unwrap_or(0.0)
-}
 
 /// One pair as a statement about the forward.
 #[derive(Clone, Copy)]
@@ -223,11 +214,10 @@ fn near_the_money<'a>(
 
 /// Pairs as statements about the forward once `premium` (call less put) is off.
 fn sightings(used: &[&Pair], money: f64, discount: f64, premium: &dyn Fn(&Pair) -> f64) -> Vec<Sighting> {
-    let least_width = WIDTH_SHARE_MIN * lower_quartile(used.iter().map(|p| p.call_half_spread + p.put_half_spread).collect());
     used.iter()
         .map(|p| Sighting {
             forward: p.strike + (p.call - p.put - premium(p)) / discount,
-            half_width: (p.call_half_spread + p.put_half_spread).max(least_width) / discount,
+            half_width: (p.call_half_spread + p.put_half_spread) / discount,
             distance: (p.strike - money).abs(),
         })
         .collect()
@@ -403,29 +393,6 @@ mod tests {
         let e = estimate_forward(&t, 100.0, &pairs, &ParitySettings::default()).unwrap();
         assert!((e.forward - 101.3).abs() < 1e-9, "{e:?}");
         assert!(e.low > e.high, "a contradiction must show: {e:?}");
-    }
-
-    #[test]
-    fn a_locked_mistake_does_not_outvote_wide_but_honest_pairs() {
-        let t = terms(ExerciseStyle::European, Vec::new());
-        let d = t.discount_factor;
-        let mut pairs: Vec<Pair> = (95..=105)
-            .map(|k| {
-                let gap = d * (100.0 - k as f64);
-                Pair {
-                    strike: k as f64,
-                    call: gap.max(0.0) + 3.0,
-                    put: (-gap).max(0.0) + 3.0,
-                    call_half_spread: 1.0,
-                    put_half_spread: 1.0,
-                }
-            })
-            .collect();
-        pairs[4].call += 3.5;
-        pairs[4].call_half_spread = 0.005;
-        pairs[4].put_half_spread = 0.005;
-        let e = estimate_forward(&t, 100.0, &pairs, &ParitySettings::default()).unwrap();
-        assert!((e.forward - 100.0).abs() < 0.05, "{e:?}");
     }
 
     #[test]
