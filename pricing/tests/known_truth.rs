@@ -4,7 +4,7 @@
 
 mod common;
 
-use closemark_pricing::day::DividendKnowledge;
+use closemark_pricing::day::{DividendKnowledge, PreviousSlice};
 use closemark_pricing::models::{ModelDividend, ModelInput, SliceModel};
 use closemark_pricing::price::Price;
 use closemark_pricing::vocabulary::{ExerciseStyle, MarkSource, OptionType, QuoteFlag, QuoteStatus, Reason};
@@ -241,9 +241,9 @@ fn series_without_quotes_are_marked_from_the_curve_and_a_day_without_quotes_is_n
 fn a_locked_mistake_does_not_outvote_wide_but_honest_pairs() {
     let (mut day, truth) = european();
     let in_slice = |i: usize, day: &UnderlyingDay| day.series[i].settlement_time.0 - common::SNAPSHOT.0 == 91 * DAY_NS;
-    for i in 0..day.series.len() {
+    for (i, price) in truth.iter().enumerate() {
         if in_slice(i, &day) {
-            day.quotes[i] = quote((truth[i] - 20.0).max(0.0), truth[i] + 20.0);
+            day.quotes[i] = quote((price - 20.0).max(0.0), price + 20.0);
         }
     }
     let victim = (0..day.series.len())
@@ -258,6 +258,43 @@ fn a_locked_mistake_does_not_outvote_wide_but_honest_pairs() {
     let slice = &marks.slices[marks.series[victim].slice];
     let forward = 4000.0 * libm::exp(0.025 * slice.time_to_expiry);
     assert!((slice.forward.unwrap() - forward).abs() < 3.0, "{:?} against {forward}", slice.forward);
+}
+
+#[test]
+fn without_quotes_the_previous_closes_curve_and_borrow_are_carried() {
+    for (mut day, borrow) in [(european().0, 0.015), (american(0.12, Vec::new()).0, 0.12)] {
+        let before = mark_underlying(&day, &Settings::default());
+        day.previous = before
+            .slices
+            .iter()
+            .filter(|s| s.time_to_expiry > 0.0)
+            .map(|s| PreviousSlice {
+                root: s.root.clone(),
+                deliverable: s.deliverable.clone(),
+                expiration: s.expiration,
+                settlement: s.settlement,
+                time_to_expiry: s.time_to_expiry,
+                forward: s.forward.unwrap(),
+                borrow_rate: s.borrow_rate.or(s.carry_rate),
+                log_moneyness: s.curve_log_moneyness.clone(),
+                total_variance: s.curve_total_variance.clone(),
+            })
+            .collect();
+        for q in &mut day.quotes {
+            q.bid = None;
+            q.ask = None;
+        }
+        let carried = mark_underlying(&day, &Settings::default());
+        let longest = carried.slices.last().unwrap();
+        let rate = longest.borrow_rate.or(longest.carry_rate).unwrap();
+        assert!((rate - borrow).abs() < 0.003, "{rate} against {borrow}");
+        for (row, old) in carried.series.iter().zip(&before.series).filter(|(r, _)| r.time_to_expiry > 0.0) {
+            assert_eq!(row.mark_source, MarkSource::Carried, "{row:?}");
+            assert!(row.reasons.contains(Reason::CarriedSurface), "{row:?}");
+            let (new, old) = (row.mark.unwrap().to_f64(), old.mark.unwrap().to_f64());
+            assert!((new - old).abs() < 0.002 * old + 0.05, "{new} against {old}: {row:?}");
+        }
+    }
 }
 
 #[test]

@@ -22,7 +22,7 @@ use crate::date;
 const MANIFEST: &str = "previous/manifest.json";
 const SLICES: &str = "previous/slices.parquet";
 const BYTES_MAX: u64 = 1 << 24;
-const COLUMNS: [&str; 10] = [
+const COLUMNS: [&str; 11] = [
     "underlying",
     "root",
     "deliverable",
@@ -31,6 +31,7 @@ const COLUMNS: [&str; 10] = [
     "time_to_expiry",
     "forward",
     "borrow_rate",
+    "carry_rate",
     "curve_log_moneyness",
     "curve_total_variance",
 ];
@@ -138,6 +139,7 @@ fn read_batch(batch: &RecordBatch, all: &mut BTreeMap<String, Vec<PreviousSlice>
     let expiration = typed("expiration", &DataType::Date32)?;
     let number = |column: &str| typed(column, &DataType::Float64);
     let (years, forward, borrow) = (number("time_to_expiry")?, number("forward")?, number("borrow_rate")?);
+    let carry = number("carry_rate")?;
     let lists = DataType::new_list(DataType::Float64, true);
     let (nodes, variances) = (typed("curve_log_moneyness", &lists)?, typed("curve_total_variance", &lists)?);
     let word = |array: &dyn Array, i: usize| {
@@ -181,7 +183,7 @@ fn read_batch(batch: &RecordBatch, all: &mut BTreeMap<String, Vec<PreviousSlice>
                 settlement,
                 time_to_expiry: years,
                 forward,
-                borrow_rate: real(&borrow, i).filter(|rate| rate.is_finite()),
+                borrow_rate: real(&borrow, i).or(real(&carry, i)).filter(|rate| rate.is_finite()),
                 log_moneyness,
                 total_variance,
             });

@@ -294,6 +294,7 @@ fn the_previous_close_is_carried_over_a_split() {
         ("time_to_expiry", number(0.08)),
         ("forward", number(700.0)),
         ("borrow_rate", number(0.01)),
+        ("carry_rate", number(f64::NAN)),
         ("curve_log_moneyness", list([-0.1, 0.1])),
         ("curve_total_variance", list([0.01, 0.02])),
     ];

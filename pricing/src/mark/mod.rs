@@ -21,7 +21,7 @@ use crate::vocabulary::{ExerciseStyle, OptionType, QuoteFlag, Reason, Reasons};
 use premiums::{SlicePrices, class_prices};
 pub use rows::{ExceptionRow, Greeks, SeriesMark, SliceMark, UnderlyingMarks, ViolationCounts};
 use slices::{Slice, group_classes, group_slices};
-use terms::{ClassTerms, SliceWork, class_terms};
+use terms::{ClassTerms, SliceWork, class_terms, previous_of};
 use volatilities::{QuoteVolatility, quote_volatility};
 
 /// One class on its way through the stages.
@@ -127,12 +127,7 @@ fn slice_input(day: &UnderlyingDay, slice: &Slice, work: &SliceWork, quotes: Vec
 
 /// The previous close's curve of the same slice, as volatility over log-moneyness.
 fn previous_curve(day: &UnderlyingDay, slice: &Slice) -> Option<Curve> {
-    let previous = day.previous.iter().find(|p| {
-        p.root == slice.root
-            && p.deliverable == slice.deliverable
-            && p.expiration == slice.expiration
-            && p.settlement == slice.settlement
-    })?;
+    let previous = previous_of(day, slice)?;
     let expired = previous.time_to_expiry.is_nan() || previous.time_to_expiry <= 0.0;
     if expired || previous.log_moneyness.is_empty() {
         return None;

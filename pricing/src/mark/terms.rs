@@ -1,6 +1,6 @@
 //! What every stage of one slice works with: strikes, discounting, forward, borrow, model.
 
-use crate::day::{DividendKnowledge, UnderlyingDay};
+use crate::day::{DividendKnowledge, PreviousSlice, UnderlyingDay};
 use crate::mark::slices::Slice;
 use crate::models::{ModelDividend, ModelInput, SliceModel, black};
 use crate::nbbo::Nbbo;
@@ -132,7 +132,7 @@ pub(crate) fn class_terms(
     let basket_is_share = live.first().is_some_and(|(_, s)| s.ratio == 1.0 && s.cash == 0.0);
     let print = live.first().map_or(spot.to_f64(), |(_, s)| s.basket(spot.to_f64()));
     let ParityResult { spot: basket, replaced, slices: parities } =
-        solve_parity(print, hold_spot || !basket_is_share, &inputs, &settings.parity);
+        solve_parity(print, hold_spot || !basket_is_share, &inputs, &carried_borrow(day, &live), &settings.parity);
     let spot = if replaced { Price::nearest(basket).unwrap_or(spot) } else { spot };
     let mut works: Vec<SliceWork> = live
         .iter()
@@ -188,6 +188,26 @@ fn dividends_of(day: &UnderlyingDay, slice: &Slice) -> Vec<ModelDividend> {
         .map(|d| ModelDividend { time: slice.snapshot.years_until(d.time), amount: d.amount * slice.ratio })
         .filter(|d| d.amount > 0.0 && d.time > 0.0)
         .collect()
+}
+
+/// The previous close's borrow (or carry) rates by today's times to expiry, ascending.
+fn carried_borrow(day: &UnderlyingDay, live: &[(usize, &Slice)]) -> Vec<(f64, f64)> {
+    live.iter()
+        .filter_map(|(_, slice)| {
+            let previous = previous_of(day, slice)?;
+            Some((slice.time_to_expiry, previous.borrow_rate.filter(|b| b.is_finite())?))
+        })
+        .collect()
+}
+
+/// The previous close's slice of the same root, deliverable and expiration.
+pub(crate) fn previous_of<'a>(day: &'a UnderlyingDay, slice: &Slice) -> Option<&'a PreviousSlice> {
+    day.previous.iter().find(|p| {
+        p.root == slice.root
+            && p.deliverable == slice.deliverable
+            && p.expiration == slice.expiration
+            && p.settlement == slice.settlement
+    })
 }
 
 /// Value at expiry of the dividends after it, at the slice's own growth rate.

@@ -44,10 +44,12 @@ pub struct ParityResult {
 ///
 /// `print` is the price that the underlying printed (already carried to the deliverable). With `hold_print` it is kept
 /// whatever the options say (adjusted deliverables take the spot that the standard ones decided).
+/// `carried` are the previous close's borrow rates by today's times, used only where no slice has a pair.
 pub fn solve_parity(
     print: f64,
     hold_print: bool,
     slices: &[(SliceTerms, Vec<Pair>)],
+    carried: &[(f64, f64)],
     settings: &ParitySettings,
 ) -> ParityResult {
     let estimates = |spot: f64| -> Vec<Option<ForwardEstimate>> {
@@ -65,7 +67,7 @@ pub fn solve_parity(
         found = estimates(spot);
     }
     mend_suspects(spot, slices, &mut found, settings);
-    ParityResult { spot, replaced, slices: settle_borrow(spot, slices, found, settings) }
+    ParityResult { spot, replaced, slices: settle_borrow(spot, slices, found, carried, settings) }
 }
 
 /// The options' own spot, where the print lies outside the S-intervals of at least two of the four nearest usable
@@ -185,6 +187,7 @@ fn settle_borrow(
     spot: f64,
     slices: &[(SliceTerms, Vec<Pair>)],
     found: Vec<Option<ForwardEstimate>>,
+    carried: &[(f64, f64)],
     settings: &ParitySettings,
 ) -> Vec<SliceParity> {
     let own: Vec<Option<f64>> = slices
@@ -230,7 +233,7 @@ fn settle_borrow(
         .zip(settled)
         .map(|((terms, _), parity)| {
             parity.unwrap_or_else(|| {
-                let borrow = interpolate(&known, terms.time_to_expiry);
+                let borrow = interpolate(if known.is_empty() { carried } else { &known }, terms.time_to_expiry);
                 SliceParity { forward: terms.forward(spot, borrow), borrow, estimate: None, suspect: false }
             })
         })
@@ -326,16 +329,16 @@ mod tests {
     #[test]
     fn a_good_print_is_kept_and_a_late_one_is_replaced() {
         let slices: Vec<_> = [0.02, 0.04, 0.1, 0.3, 1.0].iter().map(|&t| slice(100.0, 0.01, t)).collect();
-        let kept = solve_parity(100.01, false, &slices, &ParitySettings::default());
+        let kept = solve_parity(100.01, false, &slices, &[], &ParitySettings::default());
         assert_eq!((kept.spot, kept.replaced), (100.01, false));
-        let late = solve_parity(100.6, false, &slices, &ParitySettings::default());
+        let late = solve_parity(100.6, false, &slices, &[], &ParitySettings::default());
         assert!(late.replaced && (late.spot - 100.0).abs() < 0.15, "{}", late.spot);
         assert!(
             late.slices.iter().all(|s| (s.borrow - 0.01).abs() < 0.08),
             "{:?}",
             late.slices.iter().map(|s| s.borrow).collect::<Vec<_>>()
         );
-        let held = solve_parity(100.6, true, &slices, &ParitySettings::default());
+        let held = solve_parity(100.6, true, &slices, &[], &ParitySettings::default());
         assert_eq!((held.spot, held.replaced), (100.6, false));
     }
 
@@ -352,7 +355,7 @@ mod tests {
         let mut slices: Vec<_> =
             [0.1, 0.3, 0.5].iter().zip([0.01, 0.0, 0.03]).map(|(&t, b)| slice(100.0, b, t)).collect();
         slices[1].1.clear();
-        let result = solve_parity(100.0, false, &slices, &ParitySettings::default());
+        let result = solve_parity(100.0, false, &slices, &[], &ParitySettings::default());
         assert!((result.slices[1].borrow - 0.02).abs() < 1e-6);
         assert!(result.slices[1].estimate.is_none());
     }
@@ -368,7 +371,7 @@ mod tests {
         for pair in slices[2].1.iter_mut().filter(|pair| pair.strike > 98.0) {
             pair.call += 40.0;
         }
-        let result = solve_parity(100.0, true, &slices, &ParitySettings::default());
+        let result = solve_parity(100.0, true, &slices, &[], &ParitySettings::default());
         for ((terms, _), parity) in slices.iter().zip(&result.slices) {
             let truth = 100.0 * libm::exp((0.03 - 0.01) * terms.time_to_expiry);
             assert!((parity.forward - truth).abs() < 0.3, "{}: {}", terms.time_to_expiry, parity.forward);
@@ -377,7 +380,7 @@ mod tests {
         for pair in &mut slices[2].1 {
             pair.call += 40.0;
         }
-        let result = solve_parity(100.0, true, &slices, &ParitySettings::default());
+        let result = solve_parity(100.0, true, &slices, &[], &ParitySettings::default());
         assert!((result.slices[2].borrow - 0.01).abs() < 0.02, "{:?}", result.slices[2]);
     }
 }
