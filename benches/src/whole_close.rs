@@ -69,6 +69,7 @@ pub fn close(source: &dyn InputSource, out: &Path) -> Result<Closed> {
     };
     let published = publish(
         &PublicationRequest {
+            partial: false,
             day: &day,
             marks: &marks,
             settings_text: &run_text(&day.settings, &RunChoices { flat_rate: None, only: Vec::new() }),

@@ -23,7 +23,7 @@ pub struct Day {
     pub underlyings: Vec<UnderlyingDay>,
     /// What input faults left behind, in a canonical order.
     pub exceptions: Vec<ExceptionRow>,
-    /// Quote rows read, and those dropped with an exception.
+    /// Quote rows that count and rows dropped with an exception, together: what the share of dropped rows is of.
     pub rows_read: u64,
     /// Quote rows dropped.
     pub rows_dropped: u64,

@@ -44,7 +44,7 @@ pub struct Nbbo {
     pub status: QuoteStatus,
     /// UNCROSSED and WIDE, where they apply; the caller adds what needs more than one series.
     pub flags: QuoteFlags,
-    /// The newest time among the quotes that form the best bid and offer; `None` where none says.
+    /// The newest time among the quotes that form the best bid and offer; `None` where any of them does not say.
     pub time: Option<Instant>,
     /// What was left out.
     pub dropped: Vec<Dropped>,
@@ -145,7 +145,11 @@ pub fn consolidate(quotes: &[VenueQuote]) -> Nbbo {
         venue_count: usable.len() as u32,
         status,
         flags,
-        time: at_bid().chain(at_ask()).filter_map(|u| u.quote.time).max(),
+        time: at_bid()
+            .chain(at_ask())
+            .map(|u| u.quote.time)
+            .collect::<Option<Vec<_>>>()
+            .and_then(|t| t.into_iter().max()),
         dropped,
     }
 }

@@ -17,7 +17,7 @@ pub const SECONDS_PER_YEAR: f64 = 365.0 * 86_400.0;
 impl Instant {
     /// Time from `self` to `later` in ACT/365 years, counted in nanoseconds; negative where `later` is earlier.
     pub fn years_until(self, later: Self) -> f64 {
-        (later.0 - self.0) as f64 / (SECONDS_PER_YEAR * 1e9)
+        later.0.saturating_sub(self.0) as f64 / (SECONDS_PER_YEAR * 1e9)
     }
 }
 

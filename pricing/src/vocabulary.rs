@@ -239,6 +239,10 @@ vocabulary! {
         CarriedSurface = "CARRIED_SURFACE",
         /// An accepted quote asked for a volatility beyond a hard limit, and had it.
         BeyondHardLimit = "BEYOND_HARD_LIMIT",
+        /// The mark lies more than a half-spread from its mid without any other reason.
+        LargeEdit = "LARGE_EDIT",
+        /// Exact publication moved a mark by more than its alarm: what came in was not free of arbitrage.
+        LargeMove = "LARGE_MOVE",
     }
 }
 word_set! {

@@ -41,6 +41,7 @@ pub(crate) fn run(arguments: &CloseArguments) -> anyhow::Result<Exit> {
         },
     };
     let request = PublicationRequest {
+        partial: !arguments.only.is_empty(),
         day: &day,
         marks: &marks,
         settings_text: &settings_text,

@@ -96,6 +96,9 @@ pub(crate) fn assemble(rows: DayRows, options: &ReadOptions) -> Result<Day, Inpu
     }
 
     let Selection { faults: duplicate_faults, rows_dropped: duplicates, .. } = selection;
+    // Rows that others superseded are no content: neither they nor their number may reach a published byte.
+    let counted: u64 = days.iter().map(|day| day.quotes.len() as u64).sum();
+    let rows_dropped_in_all = quotes.rows_dropped + rows_dropped + duplicates;
     faults.append(&mut quotes.faults);
     faults.extend(series_faults);
     faults.extend(duplicate_faults);
@@ -108,8 +111,8 @@ pub(crate) fn assemble(rows: DayRows, options: &ReadOptions) -> Result<Day, Inpu
         curve,
         underlyings: days,
         exceptions: faults,
-        rows_read: quotes.rows_read,
-        rows_dropped: quotes.rows_dropped + rows_dropped + duplicates,
+        rows_read: counted + rows_dropped_in_all,
+        rows_dropped: rows_dropped_in_all,
         expected,
         settings: header.settings,
         venues: mics.to_vec(),

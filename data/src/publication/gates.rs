@@ -45,10 +45,25 @@ impl Gate {
     }
 }
 
+impl Gate {
+    /// The gate that holds a close of chosen underlyings alone: it is no close of the day.
+    pub fn partial(series: u64) -> Self {
+        Self {
+            name: "whole".to_owned(),
+            bound: Bound::AtLeast,
+            limit: 1.0,
+            value: Some(0.0),
+            count: 0,
+            of: series,
+            pass: false,
+        }
+    }
+}
+
 /// The gates of a close, in published order.
 ///
 /// # Formula
-/// `coverage` = series with a mark / series listed (or expected); `dropped_rows` = quote rows dropped / read;
+/// `coverage` = series with a mark / series listed (or expected); `dropped_rows` = quote rows dropped / (rows that count + rows dropped);
 /// `violations` = count in the published integers, limit 0; `non_convergence` = slices not converged / slices;
 /// `share_inside` = two-sided out-of-the-money quotes that contain their mark / all of them;
 /// `jumps` = slices whose at-the-money volatility moved by more than half / slices with a previous curve.

@@ -65,6 +65,8 @@ pub struct PublicationRequest<'a> {
     pub extra_files: &'a [ExtraFile<'a>],
     /// Text of `timings.json`, outside every digest.
     pub timings_json: Option<&'a str>,
+    /// Whether only some of the day's underlyings were closed: such a run is never the one that counts.
+    pub partial: bool,
     /// Head of the audit chain, where a service publishes.
     pub audit_head: Option<&'a str>,
 }
@@ -230,7 +232,10 @@ fn write_run(
     for (underlying, marks) in &pairs {
         totals.add(underlying, marks, &expected);
     }
-    let gates = gates(&totals, &day.settings.gates);
+    let mut gates = gates(&totals, &day.settings.gates);
+    if request.partial {
+        gates.push(Gate::partial(totals.series));
+    }
 
     for extra in request.extra_files {
         let path = folder.join(extra.name);

@@ -305,6 +305,7 @@ pub(crate) fn close() -> (Day, Vec<UnderlyingMarks>) {
 /// A request without anything special.
 pub(crate) fn request<'a>(day: &'a Day, marks: &'a [UnderlyingMarks]) -> PublicationRequest<'a> {
     PublicationRequest {
+        partial: false,
         day,
         marks,
         settings_text: SETTINGS,

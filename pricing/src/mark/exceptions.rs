@@ -2,10 +2,11 @@
 
 use crate::day::UnderlyingDay;
 use crate::mark::ClassResult;
-use crate::mark::rows::{ExceptionRow, UnderlyingMarks};
+use crate::mark::rows::{ExceptionRow, SeriesMark, UnderlyingMarks};
 use crate::mark::slices::Slice;
 use crate::nbbo::{DropKind, Nbbo};
 use crate::price::Price;
+use crate::series::Series;
 use crate::settings::Settings;
 use crate::vocabulary::{MarkSource, Reason, Stage};
 
@@ -64,6 +65,7 @@ pub(super) fn class_rows(
             Reason::NonConverged,
             Reason::FewQuotes,
             Reason::CarriedSurface,
+            Reason::LargeMove,
         ] {
             if mark.reasons.contains(reason) {
                 rows.push(slice_row(day, slice, reason));
@@ -73,7 +75,7 @@ pub(super) fn class_rows(
             let (Some(series), Some(row)) = (day.series.get(index), marks.series.get(index)) else { continue };
             let text = |p: Option<Price>| p.map(|p| p.to_string());
             let moved = row.edit_half_spreads.is_some_and(|e| e.abs() > settings.publish.edit_exception_half_spreads);
-            for reason in [Reason::Outlier, Reason::ExecutableArbitrage, Reason::Stale] {
+            for reason in [Reason::Outlier, Reason::ExecutableArbitrage, Reason::Stale, Reason::Unusable] {
                 if row.reasons.contains(reason) {
                     rows.push(ExceptionRow {
                         field: Some("mid".to_owned()),
@@ -92,27 +94,47 @@ pub(super) fn class_rows(
                 });
             }
             if moved {
-                let edits = [Reason::VerticalEdit, Reason::ButterflyEdit, Reason::CalendarEdit, Reason::ParityEdit];
-                let reason = edits.into_iter().find(|r| row.reasons.contains(*r)).unwrap_or(Reason::Outlier);
-                if reason == Reason::Outlier && row.reasons.contains(Reason::Outlier) {
-                    continue;
-                }
-                rows.push(ExceptionRow {
-                    reason: if reason == Reason::Outlier { row.mark_source.as_str() } else { reason.as_str() },
-                    field: Some("mark".to_owned()),
-                    before: text(row.mid),
-                    after: text(row.mark),
-                    ..ExceptionRow::series(series, &day.underlying, Stage::Publish, reason)
-                });
+                rows.extend(large_edit(day, series, row));
             }
         }
     }
     marks.exceptions.extend(rows);
 }
 
+/// The row of an edit beyond the limit, unless the row's own exclusion already stands there.
+fn large_edit(day: &UnderlyingDay, series: &Series, row: &SeriesMark) -> Option<ExceptionRow> {
+    let edits = [Reason::VerticalEdit, Reason::ButterflyEdit, Reason::CalendarEdit, Reason::ParityEdit];
+    let reason = edits.into_iter().find(|r| row.reasons.contains(*r));
+    if reason.is_none() && row.reasons.contains(Reason::Outlier) {
+        return None;
+    }
+    Some(ExceptionRow {
+        field: Some("mark".to_owned()),
+        before: row.mid.map(|p| p.to_string()),
+        after: row.mark.map(|p| p.to_string()),
+        ..ExceptionRow::series(series, &day.underlying, Stage::Publish, reason.unwrap_or(Reason::LargeEdit))
+    })
+}
+
+/// Large edits of series that expire now, whose marks are intrinsic whatever their quotes say.
+pub(super) fn intrinsic_rows(marks: &mut UnderlyingMarks, day: &UnderlyingDay, settings: &Settings) {
+    let rows: Vec<ExceptionRow> = day
+        .series
+        .iter()
+        .zip(&marks.series)
+        .filter(|(_, row)| row.mark_source == MarkSource::Intrinsic)
+        .filter(|(_, row)| {
+            row.edit_half_spreads.is_some_and(|e| e.abs() > settings.publish.edit_exception_half_spreads)
+        })
+        .filter_map(|(series, row)| large_edit(day, series, row))
+        .collect();
+    marks.exceptions.extend(rows);
+}
+
 fn slice_row(day: &UnderlyingDay, slice: &Slice, reason: Reason) -> ExceptionRow {
     let stage = match reason {
         Reason::ForwardFromModel | Reason::BorrowSuspect => Stage::Parity,
+        Reason::LargeMove => Stage::Publish,
         _ => Stage::Smoothing,
     };
     ExceptionRow {

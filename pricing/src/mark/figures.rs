@@ -81,6 +81,9 @@ pub(super) fn fill_class(
         if !prices.converged {
             row.reasons.insert(Reason::NonConverged);
         }
+        if Price::from_micros(prices.largest_move).to_f64() > settings.publish.move_alarm {
+            row.reasons.insert(Reason::LargeMove);
+        }
         for (index, outcome) in offered.iter().zip(&curve.outcomes) {
             let two_sided = nbbos.get(*index).is_some_and(|n| n.mid().is_some());
             let call = slice.strikes.iter().any(|s| s.call == Some(*index));

@@ -51,6 +51,10 @@ pub fn mark_underlying(day: &UnderlyingDay, settings: &Settings) -> UnderlyingMa
     series_rows::number_slices(&mut marks, &slices);
     series_rows::common_reasons(&mut marks, day, &slices);
     let Some(print) = day.price.filter(|p| *p > Price::ZERO) else {
+        if let Some(settles_at) = day.settlement_price {
+            series_rows::intrinsic(&mut marks, day, &slices, settles_at, settings);
+        }
+        series_rows::unsolved(&mut marks);
         return marks;
     };
 
@@ -68,7 +72,9 @@ pub fn mark_underlying(day: &UnderlyingDay, settings: &Settings) -> UnderlyingMa
         series_rows::fill_class(&mut marks, day, &slices, &result, &volatilities, &nbbos, settings);
         exceptions::class_rows(&mut marks, day, &slices, &result, settings);
     }
-    series_rows::intrinsic(&mut marks, day, &slices, spot);
+    series_rows::intrinsic(&mut marks, day, &slices, spot, settings);
+    exceptions::intrinsic_rows(&mut marks, day, settings);
+    series_rows::unsolved(&mut marks);
     series_rows::finish(&mut marks, &nbbos, spot, replaced);
     marks
 }

@@ -175,7 +175,8 @@ impl RowContext<'_> {
             }
             row.reasons.extend(outcome.reasons);
         }
-        if row.quote_status == QuoteStatus::Crossed {
+        // A quote that says nothing about the curve was left out, and says so.
+        if row.quote_status == QuoteStatus::Crossed || (row.mid.is_some() && self.outcome.is_none()) {
             row.reasons.insert(Reason::Unusable);
         }
         row.reasons.extend(slice_reasons(work, self.curve));
@@ -195,12 +196,16 @@ impl RowContext<'_> {
         let from_mid = self.prices.from_mid.get(place).copied().unwrap_or(false);
         row.mark_source = match row.mark {
             None => MarkSource::None,
-            Some(_) if from_mid => MarkSource::NbboMid,
+            Some(_) if from_mid && row.mid.is_some() => MarkSource::NbboMid,
+            Some(_) if from_mid => MarkSource::ItmParity,
             Some(_) => self.source(black, strike),
         };
         if row.mark.is_none() {
             row.reasons.insert(Reason::NoCurve);
             return;
+        }
+        if row.mark_source == MarkSource::NbboMid {
+            row.accepted = Some(true);
         }
         row.method = Some(work.model.method(kind));
         if !from_mid {
@@ -256,7 +261,13 @@ impl RowContext<'_> {
 }
 
 /// Marks of series that expire now: intrinsic on the settlement price, else on the underlying's.
-pub(super) fn intrinsic(marks: &mut UnderlyingMarks, day: &UnderlyingDay, slices: &[Slice], spot: Price) {
+pub(super) fn intrinsic(
+    marks: &mut UnderlyingMarks,
+    day: &UnderlyingDay,
+    slices: &[Slice],
+    spot: Price,
+    settings: &Settings,
+) {
     for slice in slices.iter().filter(|s| s.time_to_expiry <= 0.0 && s.priceable) {
         let settles_at = day.settlement_price.unwrap_or(spot);
         let basket = if slice.standard { Some(settles_at) } else { Price::nearest(slice.basket(settles_at.to_f64())) };
@@ -272,11 +283,21 @@ pub(super) fn intrinsic(marks: &mut UnderlyingMarks, day: &UnderlyingDay, slices
                 row.confidence = Some(1.0);
                 if let (Some(mid), Some(bid), Some(ask)) = (row.mid, row.bid, row.ask) {
                     let edit = Price::from_micros(mark.micros() - mid.micros());
-                    let half = (0.5 * (ask.to_f64() - bid.to_f64())).max(0.005);
+                    let half = (0.5 * (ask.to_f64() - bid.to_f64())).max(settings.nbbo.half_tick);
                     row.edit = Some(edit);
                     row.edit_half_spreads = Some(edit.to_f64() / half);
                 }
             }
+        }
+    }
+}
+
+/// Mids that no model was asked about (deliverables without a model price, series that nothing tells apart) have no
+/// volatility, and say so.
+pub(super) fn unsolved(marks: &mut UnderlyingMarks) {
+    for row in marks.series.iter_mut() {
+        if row.mid.is_some() && row.time_to_expiry > 0.0 && row.volatility_status == VolatilityStatus::NoPrice {
+            row.volatility_status = VolatilityStatus::NotConverged;
         }
     }
 }

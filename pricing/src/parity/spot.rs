@@ -80,16 +80,7 @@ fn implied_spot(
 ) -> Option<f64> {
     let usable: Vec<(&SliceTerms, &ForwardEstimate)> =
         slices.iter().zip(found).filter_map(|((terms, _), e)| e.as_ref().map(|e| (terms, e))).collect();
-    let borrow_of = |terms: &SliceTerms, e: &ForwardEstimate| terms.borrow(print, e.forward, settings.borrow_max);
-    let mut long: Vec<f64> =
-        usable.iter().filter(|(t, _)| t.time_to_expiry >= LONG_YEARS).map(|(t, e)| borrow_of(t, e)).collect();
-    if long.is_empty() {
-        long.extend(usable.last().map(|(t, e)| borrow_of(t, e)));
-    }
-    // The nearest three of the long ones: far enough not to feel the print's error, near enough to be the same borrow.
-    long.truncate(3);
-    long.sort_by(f64::total_cmp);
-    let borrow = *long.get(long.len() / 2)?;
+    let borrow = long_borrow(print, &usable, settings)?;
     let mut implied: Vec<(f64, f64)> = Vec::new();
     let mut outside = 0;
     for (terms, e) in usable.iter().take(4) {
@@ -106,15 +97,49 @@ fn implied_spot(
     if outside < 2 {
         return None;
     }
-    implied.sort_by(|a, b| a.0.total_cmp(&b.0));
+    // The longer expiries' borrow took part of the print's error; from the spot found it is estimated anew, until the
+    // spot stands still. Each round leaves the share T/T_long of the error.
+    let mut spot = weighted_median(implied.iter().copied())?;
+    for _ in 0..SPOT_ROUNDS_MAX {
+        let borrow = long_borrow(spot, &usable, settings)?;
+        let nearest = usable.iter().take(4).zip(&implied);
+        let next = weighted_median(nearest.map(|((terms, e), (_, width))| (terms.spot(e.forward, borrow), *width)))?;
+        let moved = (next - spot).abs();
+        spot = next;
+        if moved < 1e-7 {
+            break;
+        }
+    }
+    Price::nearest(spot).map(Price::to_f64).filter(|s| *s > 0.0)
+}
+
+/// Rounds in which spot and longer expiries' borrow settle on each other.
+const SPOT_ROUNDS_MAX: u32 = 20;
+
+/// The borrow that the longer expiries imply at a spot: the median of the nearest three that are far enough not to feel
+/// the spot's error, and near enough to be the same borrow.
+fn long_borrow(spot: f64, usable: &[(&SliceTerms, &ForwardEstimate)], settings: &ParitySettings) -> Option<f64> {
+    let borrow_of = |terms: &SliceTerms, e: &ForwardEstimate| terms.borrow(spot, e.forward, settings.borrow_max);
+    let far = usable.iter().filter(|(t, _)| t.time_to_expiry >= LONG_YEARS);
+    let mut long: Vec<f64> = far.take(3).map(|(t, e)| borrow_of(t, e)).collect();
+    if long.is_empty() {
+        long.extend(usable.last().map(|(t, e)| borrow_of(t, e)));
+    }
+    long.sort_by(f64::total_cmp);
+    long.get(long.len() / 2).copied()
+}
+
+/// The weighted median of `(value, width)`, weights 1/width^2.
+fn weighted_median(values: impl Iterator<Item = (f64, f64)>) -> Option<f64> {
+    let mut sorted: Vec<(f64, f64)> = values.collect();
+    sorted.sort_by(|a, b| a.0.total_cmp(&b.0));
     let weight = |h: f64| 1.0 / (h * h).max(1e-12);
-    let total: f64 = implied.iter().map(|(_, h)| weight(*h)).sum();
+    let total: f64 = sorted.iter().map(|(_, h)| weight(*h)).sum();
     let mut below = 0.0;
-    let median = implied.iter().find_map(|&(s, h)| {
+    sorted.iter().find_map(|&(value, h)| {
         below += weight(h);
-        (below >= 0.5 * total).then_some(s)
-    })?;
-    Price::nearest(median).map(Price::to_f64).filter(|s| *s > 0.0)
+        (below >= 0.5 * total).then_some(value)
+    })
 }
 
 /// Whether an estimate contradicts itself: its pairs disagree by more than their spreads, or only a borrow at the limit
@@ -332,7 +357,7 @@ mod tests {
         let kept = solve_parity(100.01, false, &slices, &[], &ParitySettings::default());
         assert_eq!((kept.spot, kept.replaced), (100.01, false));
         let late = solve_parity(100.6, false, &slices, &[], &ParitySettings::default());
-        assert!(late.replaced && (late.spot - 100.0).abs() < 0.15, "{}", late.spot);
+        assert!(late.replaced && (late.spot - 100.0).abs() < 0.05, "{}", late.spot);
         assert!(
             late.slices.iter().all(|s| (s.borrow - 0.01).abs() < 0.08),
             "{:?}",
