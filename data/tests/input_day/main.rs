@@ -40,7 +40,7 @@ fn the_last_quote_at_or_before_the_snapshot_counts() {
     let series = &index.series[0];
     assert_eq!((series.exercise_style, series.settlement), (ExerciseStyle::European, Settlement::Pm));
     assert_eq!(series.settlement_time, at("2026-12-18T16:00:00-05:00").unwrap());
-    assert_eq!((day.rows_read, day.rows_dropped), (6, 0));
+    assert_eq!((day.rows_read, day.rows_dropped), (4, 0));
     assert!(day.exceptions.is_empty());
     // Linear in -ln D: 30 days at 5 %, a year at 4 %.
     let curve = day.curve.unwrap();
