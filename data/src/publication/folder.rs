@@ -50,7 +50,16 @@ pub fn current(date_folder: &Path) -> Result<Option<String>, PublishError> {
 /// The lock belongs to the open file, so that it falls with the process; the file itself stays.
 pub(crate) struct LockedDate {
     folder: PathBuf,
-    _lock: File,
+    lock: File,
+}
+
+impl Drop for LockedDate {
+    /// Unlocks by name: a process started in this moment may hold a copy of the open file until it begins its own
+    /// program, and closing alone would leave the date locked that long.
+    fn drop(&mut self) {
+        // A lock that cannot be released falls with the process.
+        let _ = self.lock.unlock();
+    }
 }
 
 impl LockedDate {
@@ -63,7 +72,7 @@ impl LockedDate {
             Err(TryLockError::WouldBlock) => return Err(PublishError::Locked { path }),
             Err(TryLockError::Error(error)) => return Err(PublishError::io("lock", &path)(error)),
         }
-        let locked = Self { folder: folder.to_owned(), _lock: lock };
+        let locked = Self { folder: folder.to_owned(), lock };
         locked.sweep()?;
         Ok(locked)
     }
