@@ -76,7 +76,10 @@ impl QuoteRows {
         self.rows_read += 1;
         let symbol = match row.symbol {
             SymbolRef::Number(number) => Some(number),
-            SymbolRef::Text(text) => self.symbols.intern(text),
+            // Bytes that are no text would grow when they are shown, and be lost behind the limit on a symbol's length.
+            SymbolRef::Text(text) => {
+                std::str::from_utf8(text).ok().and_then(|text| self.symbols.intern(text.as_bytes()))
+            }
         };
         let Some(symbol) = symbol else {
             let text = match row.symbol {

@@ -46,6 +46,22 @@ fn faulty_rows_become_exceptions_and_the_day_goes_on() {
 }
 
 #[test]
+fn a_symbol_that_is_no_text_is_refused_and_counted() {
+    let dir = tempfile::tempdir().unwrap();
+    write_day(dir.path(), &small_day()).unwrap();
+    fs::remove_file(dir.path().join("quotes.parquet")).unwrap();
+    let mut text = b"osi_symbol,venue,bid,bid_size,ask,ask_size,quote_time\n".to_vec();
+    // 30 bytes that each become three when they are shown: longer than any symbol may be.
+    text.extend([0xff; 30]);
+    text.extend(b",C,1,1,2,1,2026-11-20T20:59:00Z\n");
+    text.extend(format!("{CALL},C,1,1,2,1,2026-11-20T20:59:00Z\n").as_bytes());
+    fs::write(dir.path().join("quotes.csv"), text).unwrap();
+    let day = read(dir.path()).unwrap();
+    assert_eq!(reasons(&day), ["MALFORMED_SYMBOL"]);
+    assert_eq!((day.rows_read, day.rows_dropped), (2, 1));
+}
+
+#[test]
 fn fatal_faults_are_one_line_with_file_row_column_value_and_what_is_allowed() {
     type Damage = Box<dyn Fn(&Path)>;
     let write = |name: &'static str, text: &'static str| -> Damage {
