@@ -7,6 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Date32Type, Float64Type};
+use bytes::Bytes;
 use closemark_pricing::day::PreviousSlice;
 use closemark_pricing::series::Date;
 use closemark_pricing::vocabulary::Settlement;
@@ -16,12 +17,13 @@ use parquet::file::reader::ChunkReader;
 
 use super::error::InputError;
 use super::rows::CorporateActionRow;
-use super::source::{InputSource, SourceFile};
+use super::source::InputSource;
 use crate::date;
 
 const MANIFEST: &str = "previous/manifest.json";
 const SLICES: &str = "previous/slices.parquet";
 const BYTES_MAX: u64 = 1 << 24;
+const SLICES_BYTES_MAX: u64 = 1 << 30;
 const COLUMNS: [&str; 11] = [
     "underlying",
     "root",
@@ -67,10 +69,23 @@ impl Previous {
             .open(SLICES)
             .map_err(|error| InputError::file(SLICES, format!("cannot be read: {error}")))?
             .ok_or_else(|| InputError::file(SLICES, "is missing beside previous/manifest.json"))?;
-        let outcome = catch_unwind(AssertUnwindSafe(|| match file {
-            SourceFile::File(file) => slices(file),
-            SourceFile::Bytes(bytes) => slices(bytes),
-        }));
+        let mut content = Vec::new();
+        file.into_read()
+            .take(SLICES_BYTES_MAX + 1)
+            .read_to_end(&mut content)
+            .map_err(|error| InputError::file(SLICES, format!("cannot be read: {error}")))?;
+        if content.len() as u64 > SLICES_BYTES_MAX {
+            return Err(InputError::file(SLICES, format!("at most {SLICES_BYTES_MAX} bytes")));
+        }
+        // The run id stands for these curves in the digest of this day's input, so they must be that run's own.
+        let published = manifest.pointer("/provenance/files/slices.parquet/blake3").and_then(serde_json::Value::as_str);
+        let found = blake3::hash(&content).to_hex();
+        if published != Some(found.as_str()) {
+            return Err(
+                InputError::file(SLICES, "the digest that previous/manifest.json names").with_value(found.as_str())
+            );
+        }
+        let outcome = catch_unwind(AssertUnwindSafe(|| slices(Bytes::from(content))));
         let slices =
             outcome.unwrap_or_else(|_| Err(InputError::file(SLICES, "is damaged: the Parquet decoder gave up")))?;
         Ok(Some(Self { run_id, market_date, slices }))

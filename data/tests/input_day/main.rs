@@ -304,8 +304,18 @@ fn the_previous_close_is_carried_over_a_split() {
     let mut writer = parquet::arrow::ArrowWriter::try_new(file, batch.schema(), None).unwrap();
     writer.write(&batch).unwrap();
     writer.close().unwrap();
-    let manifest = "{\"run_id\": \"0123456789abcdef\", \"market_date\": \"2026-11-19\"}";
-    fs::write(dir.path().join("previous/manifest.json"), manifest).unwrap();
+    let content = fs::read(dir.path().join("previous/slices.parquet")).unwrap();
+    let manifest = |digest: &str| {
+        format!(
+            "{{\"run_id\": \"0123456789abcdef\", \"market_date\": \"2026-11-19\", \"provenance\": {{\"files\": \
+             {{\"slices.parquet\": {{\"blake3\": \"{digest}\"}}}}}}}}"
+        )
+    };
+    // Curves that are not the named run's own are refused.
+    fs::write(dir.path().join("previous/manifest.json"), manifest(&"00".repeat(32))).unwrap();
+    assert!(read(dir.path()).unwrap_err().to_string().contains("previous/slices.parquet"));
+    let own = manifest(blake3::hash(&content).to_hex().as_str());
+    fs::write(dir.path().join("previous/manifest.json"), own).unwrap();
     let day = read(dir.path()).unwrap();
     assert_eq!(day.previous_run.as_deref(), Some("0123456789abcdef"));
     let slice = &day.underlyings[1].previous[0];
