@@ -1,12 +1,14 @@
-//! Everything with bytes: input folders, importers, the generator, publication and verification.
+//! Everything with bytes: input folders, importers, the generator, the quote log, publication and verification.
 
 pub mod calendar;
 pub mod date;
 pub mod day;
 pub mod digest;
+pub mod files;
 pub mod generate;
 pub mod import;
 pub mod input;
+pub mod log;
 pub mod osi;
 pub mod publication;
 pub mod reference;

@@ -122,7 +122,7 @@ pub(crate) fn assemble(rows: DayRows, options: &ReadOptions) -> Result<Day, Inpu
     })
 }
 
-fn unique_underlyings(rows: &[UnderlyingRow]) -> Result<BTreeMap<&str, &UnderlyingRow>, InputError> {
+pub(super) fn unique_underlyings(rows: &[UnderlyingRow]) -> Result<BTreeMap<&str, &UnderlyingRow>, InputError> {
     let mut all = BTreeMap::new();
     for (index, row) in rows.iter().enumerate() {
         if all.insert(row.underlying.as_str(), row).is_some() {
@@ -135,7 +135,7 @@ fn unique_underlyings(rows: &[UnderlyingRow]) -> Result<BTreeMap<&str, &Underlyi
     Ok(all)
 }
 
-fn day_curve(rates: &[RateRow], options: &ReadOptions) -> Result<Option<Arc<DiscountCurve>>, InputError> {
+pub(super) fn day_curve(rates: &[RateRow], options: &ReadOptions) -> Result<Option<Arc<DiscountCurve>>, InputError> {
     if let Some(rate) = options.flat_rate {
         let curve = DiscountCurve::flat(rate).map_err(|error| InputError::curve("--flat-rate", error))?;
         return Ok(Some(Arc::new(curve)));

@@ -19,6 +19,10 @@ pub const UNKNOWN_VENUE: &str = "UNKNOWN_VENUE";
 pub const UNKNOWN_ROOT: &str = "UNKNOWN_ROOT";
 /// A price that is no number, negative or above 10,000,000.
 pub const BAD_PRICE: &str = "BAD_PRICE";
+/// A quote whose producer says another currency than the series has.
+pub const WRONG_CURRENCY: &str = "WRONG_CURRENCY";
+/// A quote whose producer says another multiplier than the series has.
+pub const WRONG_MULTIPLIER: &str = "WRONG_MULTIPLIER";
 /// A second quote of one venue for one series at the same time and sequence.
 pub const DUPLICATE_QUOTE: &str = "DUPLICATE_QUOTE";
 /// A second row about the same thing in a reference file.

@@ -9,6 +9,7 @@ mod deliverable;
 mod error;
 pub mod exceptions;
 mod header;
+mod logged;
 pub(crate) mod number;
 mod previous;
 mod quotes;
@@ -19,14 +20,17 @@ mod reference_files;
 mod rows;
 mod select;
 mod source;
-mod symbols;
+pub(crate) mod symbols;
 mod table;
 mod terms;
 mod write;
 
 pub use error::InputError;
+pub(crate) use error::shown;
+pub(crate) use logged::{LoggedDay, assemble_logged, check_reference};
 pub use rows::{CorporateActionRow, DayFiles, DividendRow, QuoteRow, RateRow, SeriesRow, UnderlyingRow};
 pub use source::{Embedded, Folder, InputSource, SourceFile};
+pub(crate) use write::reference_text;
 pub use write::{QuoteWriter, WriteError, write_day, write_day_without_quotes};
 
 use crate::day::Day;

@@ -43,6 +43,13 @@ impl Symbols {
         Some(number)
     }
 
+    /// Forgets every symbol and keeps the room.
+    pub(crate) fn clear(&mut self) {
+        self.bytes.clear();
+        self.ends.clear();
+        self.slots.fill(0);
+    }
+
     /// The bytes of a numbered symbol; empty for a number that was never given.
     pub(crate) fn get(&self, number: u32) -> &[u8] {
         let number = number as usize;

@@ -16,7 +16,7 @@ use parquet::file::properties::WriterProperties;
 use parquet::schema::types::ColumnPath;
 
 use super::columns;
-use super::rows::{CorporateActionRow, DayFiles, DividendRow, QuoteRow, SeriesRow, UnderlyingRow};
+use super::rows::{CorporateActionRow, DayFiles, DividendRow, QuoteRow, RateRow, SeriesRow, UnderlyingRow};
 use crate::date;
 use crate::time;
 
@@ -79,8 +79,7 @@ fn write_reference(dir: &Path, day: &DayFiles) -> Result<(), WriteError> {
     csv_file(dir, "underlyings.csv", columns::UNDERLYINGS, day.underlyings.iter().map(underlying_fields), true)?;
     csv_file(dir, "series.csv", columns::SERIES, day.series.iter().map(series_fields), false)?;
     csv_file(dir, "dividends.csv", columns::DIVIDENDS, day.dividends.iter().map(dividend_fields), false)?;
-    let rates = day.rates.iter().map(|r| vec![r.tenor_days.to_string(), r.zero_rate.to_string()]);
-    csv_file(dir, "rates.csv", columns::RATES, rates, false)?;
+    csv_file(dir, "rates.csv", columns::RATES, day.rates.iter().map(rate_fields), false)?;
     csv_file(
         dir,
         "corporate_actions.csv",
@@ -126,13 +125,48 @@ fn csv_file(
             _ => Ok(()),
         };
     }
+    replace(&path, &csv_text(name, header, rows)?)
+}
+
+fn csv_text(name: &str, header: &[&str], rows: impl Iterator<Item = Vec<String>>) -> Result<Vec<u8>, WriteError> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     writer.write_record(header)?;
     for row in rows {
         writer.write_record(&row)?;
     }
-    let bytes = writer.into_inner().map_err(|error| io_error(&path, error.into_error()))?;
-    replace(&path, &bytes)
+    writer.into_inner().map_err(|error| io_error(Path::new(name), error.into_error()))
+}
+
+/// The texts of a folder's reference files, for records that come another way; empty without rows.
+pub(crate) mod reference_text {
+    use super::{
+        CorporateActionRow, DividendRow, RateRow, SeriesRow, UnderlyingRow, WriteError, action_fields, columns,
+        csv_text, dividend_fields, rate_fields, series_fields, underlying_fields,
+    };
+
+    fn table<T>(name: &str, header: &[&str], rows: &[T], fields: fn(&T) -> Vec<String>) -> Result<Vec<u8>, WriteError> {
+        if rows.is_empty() { Ok(Vec::new()) } else { csv_text(name, header, rows.iter().map(fields)) }
+    }
+
+    pub(crate) fn underlyings(rows: &[UnderlyingRow]) -> Result<Vec<u8>, WriteError> {
+        table("underlyings.csv", columns::UNDERLYINGS, rows, underlying_fields)
+    }
+
+    pub(crate) fn series(rows: &[SeriesRow]) -> Result<Vec<u8>, WriteError> {
+        table("series.csv", columns::SERIES, rows, series_fields)
+    }
+
+    pub(crate) fn dividends(rows: &[DividendRow]) -> Result<Vec<u8>, WriteError> {
+        table("dividends.csv", columns::DIVIDENDS, rows, dividend_fields)
+    }
+
+    pub(crate) fn rates(rows: &[RateRow]) -> Result<Vec<u8>, WriteError> {
+        table("rates.csv", columns::RATES, rows, rate_fields)
+    }
+
+    pub(crate) fn corporate_actions(rows: &[CorporateActionRow]) -> Result<Vec<u8>, WriteError> {
+        table("corporate_actions.csv", columns::CORPORATE_ACTIONS, rows, action_fields)
+    }
 }
 
 fn text<T>(value: Option<T>, show: impl Fn(T) -> String) -> String {
@@ -171,6 +205,10 @@ fn series_fields(row: &SeriesRow) -> Vec<String> {
 fn dividend_fields(row: &DividendRow) -> Vec<String> {
     let amount = text(row.amount, |a| a.to_string());
     vec![row.underlying.clone(), text(row.ex_date, date::to_text), amount, row.status.clone()]
+}
+
+fn rate_fields(row: &RateRow) -> Vec<String> {
+    vec![row.tenor_days.to_string(), row.zero_rate.to_string()]
 }
 
 fn action_fields(row: &CorporateActionRow) -> Vec<String> {
