@@ -7,6 +7,7 @@ pub mod faults;
 pub mod figures;
 pub mod gates;
 pub mod leftovers;
+pub mod models_report;
 pub mod official;
 pub mod print;
 pub mod real_data;
