@@ -3,6 +3,7 @@
 pub mod calendar;
 pub mod date;
 pub mod day;
+mod decoder;
 pub mod digest;
 pub mod files;
 pub mod generate;

@@ -12,6 +12,7 @@ use arrow::array::{ArrayRef, Int32Array, RecordBatch, StringArray};
 use arrow::compute::{cast, concat_batches, take_record_batch};
 use arrow::datatypes::{DataType, Schema};
 use closemark_data::day::Day;
+use closemark_data::publication::read::{read_marks, read_slices};
 use closemark_data::verify::{Kind, VerifyReport, Violation, verify};
 use closemark_pricing::mark::{Greeks, SeriesMark, UnderlyingMarks};
 use closemark_pricing::price::Price;
@@ -458,4 +459,33 @@ fn words_that_nobody_knows() {
         let named = |v: &Violation| v.kind == Kind::Vocabulary && v.to_string().contains(column) && v.file == name;
         assert!(report.violations.iter().any(named), "{column}: {:#?}", report.violations);
     }
+}
+
+#[test]
+fn damaged_files_end_in_a_report_and_never_in_a_panic() {
+    let out = tempfile::tempdir().unwrap();
+    let (day, marks) = close();
+    let run = publish_close(out.path(), &day, &marks).folder;
+    let mut state = 0x2545_f491_4f6c_dd1d_u64;
+    for file in ["marks.parquet", "slices.parquet", "exceptions.parquet"] {
+        let whole = std::fs::read(run.join(file)).unwrap();
+        for _ in 0..150 {
+            // An xorshift of period 2^64 - 1: positions all over the file, metadata included.
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            let mut damaged = whole.clone();
+            let at = (state >> 16) as usize % damaged.len();
+            damaged[at] ^= 1 << (state & 7);
+            std::fs::write(run.join(file), &damaged).unwrap();
+            assert!(!verify(&run).unwrap().holds(), "{file}: the digest alone must show byte {at}");
+            // Even where the digest agrees, as a forger's would, the decoder's end is a finding and not ours.
+            reseal(&run, file);
+            verify(&run).unwrap();
+            let _either = (read_marks(&run, None), read_slices(&run, None));
+        }
+        std::fs::write(run.join(file), &whole).unwrap();
+        reseal(&run, file);
+    }
+    assert!(verify(&run).unwrap().holds());
 }

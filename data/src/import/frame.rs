@@ -1,7 +1,6 @@
 //! Any CSV or Parquet file as named columns of text.
 
 use std::fs::File;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use arrow::array::{Array, AsArray};
@@ -11,6 +10,7 @@ use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
 use super::error::ImportError;
+use crate::decoder;
 
 /// The wanted columns of a file; an absent value is empty text.
 pub(crate) struct Frame {
@@ -27,8 +27,8 @@ impl Frame {
         let mut frame = Self { columns: vec![Vec::new(); names.len()], names };
         let is_parquet = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("parquet"));
         if is_parquet {
-            let outcome = catch_unwind(AssertUnwindSafe(|| frame.read_parquet(path)));
-            outcome.unwrap_or_else(|_| Err(ImportError::file(path, "is damaged: the Parquet decoder gave up")))?;
+            let outcome = decoder::caught(|| frame.read_parquet(path));
+            outcome.unwrap_or_else(|| Err(ImportError::file(path, decoder::GAVE_UP)))?;
         } else {
             frame.read_csv(path)?;
         }

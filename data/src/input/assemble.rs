@@ -15,8 +15,11 @@ use closemark_pricing::series::Series;
 use closemark_pricing::vocabulary::MarginGroup;
 
 use super::ReadOptions;
+use super::contradictions::contradictions;
 use super::error::InputError;
-use super::exceptions::{self, DUPLICATE_ROW, EXPIRED_SERIES, NO_UNDERLYING_PRICE, UNKNOWN_ROOT};
+use super::exceptions::{
+    self, CONTRADICTING_TERMS, DUPLICATE_ROW, EXPIRED_SERIES, MALFORMED_SYMBOL, NO_UNDERLYING_PRICE, UNKNOWN_ROOT,
+};
 use super::header::Header;
 use super::previous::Previous;
 use super::quotes::QuoteRows;
@@ -50,13 +53,13 @@ pub(crate) fn assemble(rows: DayRows, options: &ReadOptions) -> Result<Day, Inpu
     let curve = day_curve(&reference.rates, options)?;
     let mut universe = Universe::new(&header, &roots, &reference.series, &underlyings, options, &mut faults);
     universe.take(&quotes);
-    let Universe { listed, group_of_canonical, canonical_of_raw, faults: series_faults, rows_dropped, .. } = universe;
-    let (listed, place) = in_canonical_order(listed);
+    let (listed, place) = universe.in_order();
+    let Universe { group_of_canonical, canonical_of_raw, expected, faults: series_faults, rows_dropped, .. } = universe;
     let group_of_symbol: Vec<Option<u32>> = canonical_of_raw
         .iter()
         .map(|number| {
             let group = group_of_canonical.get(*number as usize).copied().flatten()?;
-            place.get(group as usize).copied()
+            place.get(group as usize).copied().flatten()
         })
         .collect();
     let groups = Groups::new(&quotes.rows, &group_of_symbol, listed.len());
@@ -64,7 +67,6 @@ pub(crate) fn assemble(rows: DayRows, options: &ReadOptions) -> Result<Day, Inpu
     let mut digest = InputDigest::default();
     let mut selection = Selection::new(&venues);
     let mut dividends = by_underlying(&reference.dividends, &mut faults);
-    let expected = listed.iter().filter(|one| one.expected).map(|one| one.series.osi_symbol.clone()).collect();
     let placeholder = Arc::new(DiscountCurve::flat(0.0).map_err(|error| InputError::curve("rates.csv", error))?);
     let shared_curve = curve.clone().unwrap_or(placeholder);
     let mics: Arc<[String]> = venues.venues().iter().map(|venue| venue.mic.clone()).collect();
@@ -222,6 +224,8 @@ struct Universe<'a> {
     canonical_of_raw: Vec<u32>,
     group_of_canonical: Vec<Option<u32>>,
     listed: Vec<Listed>,
+    /// Symbols that coverage counts, in the listed order.
+    expected: Vec<String>,
     faults: Vec<ExceptionRow>,
     rows_dropped: u64,
 }
@@ -239,7 +243,10 @@ impl<'a> Universe<'a> {
         let mut canonical_symbols = Symbols::default();
         for row in series_rows {
             let symbol = canonical(row.osi_symbol.as_bytes()).into_owned();
-            canonical_symbols.intern(symbol.as_bytes());
+            if canonical_symbols.intern(symbol.as_bytes()).is_none() {
+                faults.push(exceptions::row(MALFORMED_SYMBOL, Some(&symbol), "series.csv", &symbol));
+                continue;
+            }
             match described.entry(symbol) {
                 Entry::Occupied(taken) => {
                     faults.push(exceptions::row(DUPLICATE_ROW, Some(taken.key()), "series.csv", taken.key()));
@@ -257,6 +264,7 @@ impl<'a> Universe<'a> {
             canonical_of_raw: Vec::new(),
             group_of_canonical: Vec::new(),
             listed: Vec::new(),
+            expected: Vec::new(),
             faults: Vec::new(),
             rows_dropped: 0,
         }
@@ -288,7 +296,7 @@ impl<'a> Universe<'a> {
 
     /// The number of a symbol's series, or `None` with an exception where it has none.
     fn admit(&mut self, symbol: &str, rows: u64) -> Option<u32> {
-        let listed = match self.terms.series(symbol) {
+        let mut listed = match self.terms.series(symbol) {
             Ok(listed) => listed,
             Err(reason) => {
                 // Of a symbol whose every row was refused already, the rows have said why.
@@ -324,8 +332,36 @@ impl<'a> Universe<'a> {
                 return None;
             }
         }
+        listed.rows = rows;
         self.listed.push(listed);
         u32::try_from(self.listed.len() - 1).ok()
+    }
+
+    /// The series in canonical order without those that contradict their slice, and the new place of each old one.
+    fn in_order(&mut self) -> (Vec<Listed>, Vec<Option<u32>>) {
+        let (mut listed, order) = in_canonical_order(std::mem::take(&mut self.listed));
+        self.expected = listed.iter().filter(|one| one.expected).map(|one| one.series.osi_symbol.clone()).collect();
+        let fields = contradictions(&listed);
+        let mut kept = 0;
+        let mut place = Vec::with_capacity(listed.len());
+        for (one, field) in listed.iter().zip(&fields) {
+            place.push(field.is_none().then_some(kept));
+            match field {
+                None => kept += 1,
+                Some(field) => {
+                    let mut fault = exceptions::series(CONTRADICTING_TERMS, &one.underlying, &one.series, one.rows);
+                    fault.field = Some(field.column.to_owned());
+                    fault.before = Some(field.value.clone());
+                    self.drop_rows(fault, one.rows);
+                }
+            }
+        }
+        if place.len() > kept as usize {
+            let mut keeps = fields.iter().map(Option::is_none);
+            listed.retain(|_| keeps.next().unwrap_or(true));
+        }
+        let place = order.into_iter().map(|sorted| place.get(sorted as usize).copied().flatten()).collect();
+        (listed, place)
     }
 
     fn drop_rows(&mut self, fault: ExceptionRow, rows: u64) {

@@ -27,6 +27,8 @@ pub const WRONG_MULTIPLIER: &str = "WRONG_MULTIPLIER";
 pub const DUPLICATE_QUOTE: &str = "DUPLICATE_QUOTE";
 /// A second row about the same thing in a reference file.
 pub const DUPLICATE_ROW: &str = "DUPLICATE_ROW";
+/// A series whose terms contradict those of the slice that it names.
+pub const CONTRADICTING_TERMS: &str = "CONTRADICTING_TERMS";
 /// A series whose expiration's trading day lies before the market date.
 pub const EXPIRED_SERIES: &str = "EXPIRED_SERIES";
 /// A series of an underlying without a price.

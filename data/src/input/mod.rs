@@ -5,6 +5,7 @@
 
 mod assemble;
 mod columns;
+mod contradictions;
 mod deliverable;
 mod error;
 pub mod exceptions;

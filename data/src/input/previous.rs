@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::io::Read;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::compute::cast;
@@ -18,7 +17,7 @@ use parquet::file::reader::ChunkReader;
 use super::error::InputError;
 use super::rows::CorporateActionRow;
 use super::source::InputSource;
-use crate::date;
+use crate::{date, decoder};
 
 const MANIFEST: &str = "previous/manifest.json";
 const SLICES: &str = "previous/slices.parquet";
@@ -85,9 +84,8 @@ impl Previous {
                 InputError::file(SLICES, "the digest that previous/manifest.json names").with_value(found.as_str())
             );
         }
-        let outcome = catch_unwind(AssertUnwindSafe(|| slices(Bytes::from(content))));
-        let slices =
-            outcome.unwrap_or_else(|_| Err(InputError::file(SLICES, "is damaged: the Parquet decoder gave up")))?;
+        let outcome = decoder::caught(|| slices(Bytes::from(content)));
+        let slices = outcome.unwrap_or_else(|| Err(InputError::file(SLICES, decoder::GAVE_UP)))?;
         Ok(Some(Self { run_id, market_date, slices }))
     }
 

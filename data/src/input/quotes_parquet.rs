@@ -1,6 +1,5 @@
 //! Quotes in Parquet, whatever numeric types their producer chose.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use arrow::array::{Array, AsArray, DictionaryArray, RecordBatch};
@@ -20,18 +19,18 @@ use super::quotes::{COLUMNS, Field, QuoteRows, REQUIRED, ReadRow, SymbolRef};
 use super::quotes::{sequence_from_i128, size_from_f64, size_from_i128, time_from_i128};
 use super::source::SourceFile;
 use super::symbols::RawQuote;
+use crate::decoder;
 use crate::reference::VenueTable;
 
 const BATCH_ROWS: usize = 65_536;
 
 /// Reads one file into `all`.
 pub(crate) fn read(name: &str, file: SourceFile, venues: &VenueTable, all: &mut QuoteRows) -> Result<(), InputError> {
-    // The decoder promises errors, not panics, for damaged files; this makes the promise ours.
-    let outcome = catch_unwind(AssertUnwindSafe(|| match file {
+    let outcome = decoder::caught(|| match file {
         SourceFile::File(file) => read_chunks(name, file, venues, all),
         SourceFile::Bytes(bytes) => read_chunks(name, bytes, venues, all),
-    }));
-    outcome.unwrap_or_else(|_| Err(InputError::file(name, "is damaged: the Parquet decoder gave up")))
+    });
+    outcome.unwrap_or_else(|| Err(InputError::file(name, decoder::GAVE_UP)))
 }
 
 fn read_chunks<T: ChunkReader + 'static>(

@@ -22,6 +22,8 @@ pub(crate) struct Listed {
     pub(crate) expected: bool,
     /// `series.csv` names it.
     pub(crate) described: bool,
+    /// Quote rows that name it.
+    pub(crate) rows: u64,
 }
 
 /// Makes series, remembering what many of them share.
@@ -103,7 +105,7 @@ impl<'a> Terms<'a> {
             calendar: root.is_none_or(|r| r.calendar),
         };
         let expected = row.is_some_and(|r| r.expected);
-        Ok(Listed { underlying, series, expected, described: row.is_some() })
+        Ok(Listed { underlying, series, expected, described: row.is_some(), rows: 0 })
     }
 
     /// Whether `series.csv` has a row of a symbol.

@@ -28,6 +28,7 @@ pub use report::{Kind, VerifyReport, Violation};
 use self::slices::Slice;
 use self::strikes::Findings;
 use crate::date;
+use crate::decoder;
 use crate::publication::read::ReadError;
 use crate::publication::schema::{EXCEPTIONS, MARKS, SLICES};
 use crate::publication::{MANIFEST, Manifest, current, integrity, run_folder};
@@ -50,7 +51,9 @@ pub fn verify(path: &Path) -> Result<VerifyReport, VerifyError> {
     let differences = integrity::differences(&folder, &manifest).map_err(unreadable)?;
     report.add(differences.into_iter().map(|(file, detail)| of_file(&file, detail)).collect());
     report.add(versions(&manifest));
-    if let Err(error) = read_tables(&folder, &manifest, &mut report) {
+    let read = decoder::caught(|| read_tables(&folder, &manifest, &mut report));
+    let read = read.unwrap_or_else(|| Err(unreadable(decoder::GAVE_UP.to_owned())));
+    if let Err(error) = read {
         report.add(vec![Violation::new("run", Kind::Schema, "unreadable", error.to_string())]);
     }
     Ok(report)

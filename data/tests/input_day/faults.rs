@@ -62,6 +62,70 @@ fn a_symbol_that_is_no_text_is_refused_and_counted() {
 }
 
 #[test]
+fn terms_that_contradict_their_slice_become_exceptions() {
+    // What the series of one expiry say of themselves, and which of them are left out for it.
+    let same = ",american,PM,100,USD";
+    let cases: [([&str; 3], &[(usize, &str, &str)]); 5] = [
+        ([same, same, same], &[]),
+        ([same, same, ",european,PM,100,USD"], &[(2, "exercise_style", "european")]),
+        ([",american,PM,10,USD", same, same], &[(0, "multiplier", "10")]),
+        ([same, ",american,PM,100,EUR", same], &[(1, "currency", "EUR")]),
+        // All three differ: the first in canonical order speaks for the slice.
+        (
+            [same, ",european,PM,100,USD", "2026-12-18T20:00:00Z,american,PM,100,USD"],
+            &[(1, "exercise_style", "european"), (2, "expiration_time", "2026-12-18T20:00:00Z")],
+        ),
+    ];
+    let symbols = ["XYZ   261218C00090000", "XYZ   261218C00100000", "XYZ   261218P00100000"];
+    for (terms, left_out) in cases {
+        let dir = tempfile::tempdir().unwrap();
+        write_day(dir.path(), &small_day()).unwrap();
+        fs::remove_file(dir.path().join("quotes.parquet")).unwrap();
+        let mut series =
+            String::from("osi_symbol,expiration_time,exercise_style,settlement,multiplier,currency,deliverable\n");
+        let mut quotes = String::from("osi_symbol,venue,bid,bid_size,ask,ask_size,quote_time\n");
+        for (symbol, terms) in symbols.iter().zip(terms) {
+            series += &format!("{symbol},{terms},100 XYZ\n");
+            quotes += &format!("{symbol},C,1,1,2,1,2026-11-20T20:59:00Z\n");
+        }
+        fs::write(dir.path().join("series.csv"), series).unwrap();
+        fs::write(dir.path().join("quotes.csv"), quotes).unwrap();
+        let day = read(dir.path()).unwrap();
+        let found: Vec<(&str, &str, &str, &str)> = day
+            .exceptions
+            .iter()
+            .map(|e| {
+                let text = |field: &Option<String>| field.as_deref().unwrap_or_default().to_owned();
+                assert_eq!(e.reason, "CONTRADICTING_TERMS", "{}", text(&e.before));
+                (e.reason, e.osi_symbol.as_deref().unwrap(), e.field.as_deref().unwrap(), e.before.as_deref().unwrap())
+            })
+            .collect();
+        let expected: Vec<(&str, &str, &str, &str)> = left_out
+            .iter()
+            .map(|(place, field, value)| ("CONTRADICTING_TERMS", symbols[*place], *field, *value))
+            .collect();
+        assert_eq!(found, expected, "{terms:?}");
+        assert_eq!(day.rows_dropped, left_out.len() as u64);
+        let kept: usize = day.underlyings.iter().map(|u| u.series.len()).sum();
+        assert_eq!(kept, 3 - left_out.len());
+        for (index, series) in day.underlyings.iter().flat_map(|u| u.series.iter().enumerate()) {
+            assert_eq!(day.underlyings[0].quotes_of(index).len(), 1, "{}", series.osi_symbol);
+        }
+    }
+}
+
+#[test]
+fn a_described_symbol_longer_than_any_may_be_is_an_exception() {
+    let dir = tempfile::tempdir().unwrap();
+    write_day(dir.path(), &small_day()).unwrap();
+    let symbol = "X".repeat(65);
+    fs::write(dir.path().join("series.csv"), format!("osi_symbol,underlying\n{symbol},XYZ\n")).unwrap();
+    let day = read(dir.path()).unwrap();
+    assert_eq!(reasons(&day), ["MALFORMED_SYMBOL"]);
+    assert_eq!(day.exceptions[0].osi_symbol.as_deref().map(|s| &s[..40]), Some(&symbol[..40]));
+}
+
+#[test]
 fn fatal_faults_are_one_line_with_file_row_column_value_and_what_is_allowed() {
     type Damage = Box<dyn Fn(&Path)>;
     let write = |name: &'static str, text: &'static str| -> Damage {

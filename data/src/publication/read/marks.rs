@@ -8,7 +8,7 @@ use closemark_pricing::series::Date;
 use closemark_pricing::vocabulary::{ExerciseStyle, MarkSource, OptionType, QuoteStatus, Settlement, VolatilityStatus};
 
 use super::columns::{Columns, count, flag, number, words};
-use super::{ReadError, reader};
+use super::{ReadError, read_batches};
 use crate::publication::schema::MARKS;
 
 /// One row of `marks.parquet`; every field is the column of its name.
@@ -119,12 +119,8 @@ pub struct MarkRow {
 /// # Errors
 /// [`ReadError`] where the file is missing, damaged, or not of the published schema.
 pub fn read_marks(run_folder: &Path, underlying: Option<&str>) -> Result<Vec<MarkRow>, ReadError> {
-    let path = run_folder.join(MARKS.file);
     let mut rows = Vec::new();
-    for batch in reader(&path, underlying)? {
-        let batch = batch.map_err(|error| ReadError::File { path: path.clone(), detail: error.to_string() })?;
-        MarkRow::append(&batch, underlying, &mut rows)?;
-    }
+    read_batches(&run_folder.join(MARKS.file), underlying, |batch| MarkRow::append(batch, underlying, &mut rows))?;
     Ok(rows)
 }
 

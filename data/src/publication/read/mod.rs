@@ -7,6 +7,7 @@ mod slices;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
+use arrow::array::RecordBatch;
 use closemark_pricing::series::Date;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
 use parquet::file::statistics::Statistics;
@@ -17,6 +18,7 @@ use super::integrity;
 use super::manifest::Manifest;
 use super::state::{DateState, RunState};
 use crate::date::parse_dashed;
+use crate::decoder;
 
 pub use marks::{MarkRow, read_marks};
 pub use slices::{SliceRow, read_slices};
@@ -113,6 +115,22 @@ pub fn open_run(date_folder: &Path, run_id: &str, market_date: Date) -> Result<O
     let manifest = integrity::manifest(&folder).map_err(|detail| ReadError::File { path: folder.clone(), detail })?;
     let state = DateState::read(date_folder)?.of(run_id);
     Ok(OpenRun { folder, run_id: run_id.to_owned(), market_date, state, manifest })
+}
+
+/// Takes a Parquet file batch by batch; with `underlying`, only the row groups that can hold it.
+fn read_batches(
+    path: &Path,
+    underlying: Option<&str>,
+    mut take: impl FnMut(&RecordBatch) -> Result<(), ReadError>,
+) -> Result<(), ReadError> {
+    let failed = |detail: String| ReadError::File { path: path.to_owned(), detail };
+    let read = decoder::caught(|| {
+        for batch in reader(path, underlying)? {
+            take(&batch.map_err(|error| failed(error.to_string()))?)?;
+        }
+        Ok(())
+    });
+    read.unwrap_or_else(|| Err(failed(decoder::GAVE_UP.to_owned())))
 }
 
 /// Opens a Parquet file; with `underlying`, only the row groups that can hold it.

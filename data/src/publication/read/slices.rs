@@ -8,7 +8,7 @@ use closemark_pricing::series::Date;
 use closemark_pricing::vocabulary::{ExerciseStyle, Settlement, SolverStatus};
 
 use super::columns::{Columns, count, flag, list_numbers, number, words};
-use super::{ReadError, reader};
+use super::{ReadError, read_batches};
 use crate::publication::schema::SLICES;
 
 /// One row of `slices.parquet`; every field is the column of its name.
@@ -131,12 +131,8 @@ pub struct SliceRow {
 /// # Errors
 /// [`ReadError`] where the file is missing, damaged, or not of the published schema.
 pub fn read_slices(run_folder: &Path, underlying: Option<&str>) -> Result<Vec<SliceRow>, ReadError> {
-    let path = run_folder.join(SLICES.file);
     let mut rows = Vec::new();
-    for batch in reader(&path, underlying)? {
-        let batch = batch.map_err(|error| ReadError::File { path: path.clone(), detail: error.to_string() })?;
-        SliceRow::append(&batch, underlying, &mut rows)?;
-    }
+    read_batches(&run_folder.join(SLICES.file), underlying, |batch| SliceRow::append(batch, underlying, &mut rows))?;
     Ok(rows)
 }
 
