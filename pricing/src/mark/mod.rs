@@ -5,6 +5,7 @@ mod exceptions;
 mod figures;
 mod premiums;
 mod rows;
+mod sensitivities;
 mod series_rows;
 mod slices;
 mod stale;
@@ -22,7 +23,7 @@ use premiums::{SlicePrices, class_prices};
 pub use rows::{ExceptionRow, Greeks, SeriesMark, SliceMark, UnderlyingMarks, ViolationCounts};
 use slices::{Slice, group_classes, group_slices};
 use terms::{ClassTerms, SliceWork, class_terms, previous_of};
-use volatilities::{QuoteVolatility, quote_volatility};
+use volatilities::{QuoteVolatility, implied_of, quote_volatility};
 
 /// One class on its way through the stages.
 struct ClassResult {
@@ -94,12 +95,13 @@ fn close_class(
     for work in &works {
         let Some(slice) = slices.get(work.slice) else { continue };
         let (mut quotes, mut series) = (Vec::new(), Vec::new());
+        let implied = implied_of(work, slice, nbbos, settings);
         let old = stale::stale_candidates(slice, nbbos, &settings.nbbo);
         for (place, strike) in slice.strikes.iter().enumerate() {
             for kind in [OptionType::Call, OptionType::Put] {
                 let Some(index) = strike.series(kind) else { continue };
                 let (Some(nbbo), Some(slot)) = (nbbos.get(index), volatilities.get_mut(index)) else { continue };
-                *slot = quote_volatility(work, place, kind, nbbo, settings);
+                *slot = quote_volatility(work, place, kind, nbbo, &implied, settings);
                 if let Some(seen) = slot.seen {
                     quotes.push(VolatilityQuote { old: old.binary_search(&index).is_ok(), ..seen });
                     series.push(index);
