@@ -2,6 +2,8 @@
 
 pub(crate) mod columns;
 mod marks;
+mod nightly;
+pub(crate) mod risk_arrays;
 mod slices;
 
 use std::fs::{self, File};
@@ -19,6 +21,8 @@ use super::state::{DateState, RunState};
 use crate::date::parse_dashed;
 
 pub use marks::{MarkRow, read_marks};
+pub use nightly::{NightlyRow, scan_marks};
+pub use risk_arrays::{RiskArrayRow, read_risk_arrays};
 pub use slices::{SliceRow, read_slices};
 
 /// Why a published close cannot be read.
