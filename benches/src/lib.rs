@@ -11,5 +11,7 @@ pub mod models_report;
 pub mod official;
 pub mod print;
 pub mod real_data;
+pub mod risk_rows;
+pub mod share;
 pub mod truth;
 pub mod whole_close;
