@@ -12,5 +12,7 @@ pub mod official;
 pub mod print;
 pub mod real_data;
 pub mod smoothing_report;
+pub mod risk_rows;
+pub mod share;
 pub mod truth;
 pub mod whole_close;

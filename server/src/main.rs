@@ -6,12 +6,15 @@ mod cli;
 mod close;
 mod curve;
 mod exit;
+mod export;
 mod generate;
 mod import;
+mod margin;
 mod marking;
 mod output;
 mod profile;
 mod progress;
+mod published;
 mod show;
 mod summary;
 mod text;
@@ -30,6 +33,8 @@ fn main() -> ExitCode {
         Command::Verify(arguments) => verify::run(&arguments),
         Command::Generate(arguments) => generate::run(&arguments),
         Command::Import(arguments) => import::run(&arguments),
+        Command::Margin(arguments) => margin::run(&arguments),
+        Command::Export(arguments) => export::run(&arguments),
         Command::Show(arguments) => show::run(&arguments),
     };
     done.unwrap_or_else(|error| Exit::fatal(&error)).code()

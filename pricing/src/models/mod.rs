@@ -12,6 +12,7 @@ pub mod fallback;
 mod greeks;
 mod implied;
 pub mod single_dividend;
+mod spots;
 
 use crate::mark::Greeks;
 use crate::math::ln;

@@ -2,6 +2,8 @@
 
 pub(crate) mod columns;
 mod marks;
+mod nightly;
+pub(crate) mod risk_arrays;
 mod slices;
 
 use std::fs::{self, File};
@@ -21,6 +23,8 @@ use crate::date::parse_dashed;
 use crate::decoder;
 
 pub use marks::{MarkRow, read_marks};
+pub use nightly::{NightlyRow, scan_marks};
+pub use risk_arrays::{RiskArrayRow, read_risk_arrays};
 pub use slices::{SliceRow, read_slices};
 
 /// Why a published close cannot be read.
