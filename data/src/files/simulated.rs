@@ -220,6 +220,22 @@ impl Simulated {
         }
     }
 
+    /// Writes everything below a folder, as reads see it, under a folder of the real disk.
+    ///
+    /// # Errors
+    /// What the real file system says.
+    pub fn copy_to(&self, folder: &Path, to: &Path) -> io::Result<()> {
+        std::fs::create_dir_all(to)?;
+        for name in self.list(folder)? {
+            let (from, to) = (folder.join(&name), to.join(&name));
+            match self.bytes(&from) {
+                Some(bytes) => std::fs::write(&to, bytes)?,
+                None => self.copy_to(&from, &to)?,
+            }
+        }
+        Ok(())
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
