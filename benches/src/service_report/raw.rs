@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::future::{Future, Ready, ready};
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -9,6 +10,7 @@ use bytes::{Buf, BufMut, Bytes};
 use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::codegen::http;
 use tonic::server::{Grpc, NamedService, UnaryService};
+use tonic::transport::server::TcpIncoming;
 use tonic::{Request, Response, Status};
 
 /// A codec that leaves messages as they are.
@@ -88,9 +90,8 @@ impl tower::Service<http::Request<tonic::body::Body>> for Echo {
 /// # Errors
 /// Where it cannot listen.
 pub async fn serve_echo() -> anyhow::Result<()> {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
-    println!("listening on http://{}", listener.local_addr()?);
-    let incoming = tokio_stream::wrappers::TcpListenerStream::new(listener);
-    tonic::transport::Server::builder().tcp_nodelay(true).add_service(Echo).serve_with_incoming(incoming).await?;
+    let incoming = TcpIncoming::bind(SocketAddr::from(([127, 0, 0, 1], 0)))?.with_nodelay(Some(true));
+    println!("listening on http://{}", incoming.local_addr()?);
+    tonic::transport::Server::builder().add_service(Echo).serve_with_incoming(incoming).await?;
     Ok(())
 }

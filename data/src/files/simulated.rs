@@ -275,15 +275,7 @@ impl State {
                         self.off = true;
                         self.power()
                     }
-                    Trouble::Error(kind) => {
-                        if operation == Operation::Sync && !after {
-                            let node = self.find(path)?;
-                            if let Some(Node::File(content)) = self.nodes.get_mut(&node) {
-                                content.drop_unsynced();
-                            }
-                        }
-                        Err(kind.into())
-                    }
+                    Trouble::Error(kind) => Err(kind.into()),
                 }
             }
             _ => Ok(()),
@@ -483,10 +475,21 @@ impl NewFile for SimulatedFile {
     }
 
     fn sync(&mut self) -> io::Result<()> {
-        self.files.change(Operation::Sync, &self.path, |state| {
+        let mut done = false;
+        let synced = self.files.change(Operation::Sync, &self.path, |state| {
             self.content(state)?.sync();
+            done = true;
             Ok(())
-        })
+        });
+        if synced.is_err() && !done {
+            let mut state = self.files.state();
+            if state.power().is_ok()
+                && let Ok(content) = self.content(&mut state)
+            {
+                content.drop_unsynced();
+            }
+        }
+        synced
     }
 }
 

@@ -98,7 +98,7 @@ fn ids_dates_and_sizes_have_limits() {
         BatchEncoder::default().encode(&head, vec![IncomingQuote::default(); quotes])
     };
     let long = "p".repeat(129);
-    for id in ["", "a b", "a\n", "\u{e9}", &long] {
+    for id in ["", "a b", "a\n", "\u{e9}", long.as_str()] {
         assert!(matches!(encode(id, 1, market_date(), 1), Err(EncodeError::Id { what: "producer_id", .. })), "{id:?}");
     }
     assert_eq!(encode("p", 0, market_date(), 1), Err(EncodeError::Sequence));
