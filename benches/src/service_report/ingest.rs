@@ -20,7 +20,7 @@ use super::service::Service;
 use super::table::Table;
 use crate::whole_close::now;
 
-const INGEST: PathAndQuery = PathAndQuery::from_static("/closemark.v1.QuoteService/IngestQuotes");
+const INGEST: &str = "/closemark.v1.QuoteService/IngestQuotes";
 /// Streams at once.
 const STREAMS: u64 = 2;
 /// Quotes of a batch.
@@ -38,7 +38,8 @@ async fn send_typed(
     let mut client = Grpc::new(channel);
     client.ready().await?;
     let codec: ProstCodec<IngestQuotesRequest, IngestQuotesResponse> = ProstCodec::default();
-    let mut answers = client.streaming(Request::new(messages), INGEST, codec).await?.into_inner();
+    let mut answers =
+        client.streaming(Request::new(messages), PathAndQuery::from_static(INGEST), codec).await?.into_inner();
     let mut last = 0;
     while let Some(answer) = answers.message().await? {
         ensure!(answer.refused_count == 0, "quotes were refused");
@@ -54,7 +55,8 @@ async fn send_typed(
 async fn send_encoded(channel: Channel, messages: impl Stream<Item = Bytes> + Send + 'static) -> Result<u64> {
     let mut client = Grpc::new(channel);
     client.ready().await?;
-    let mut answers = client.streaming(Request::new(messages), INGEST, RawCodec).await?.into_inner();
+    let mut answers =
+        client.streaming(Request::new(messages), PathAndQuery::from_static(INGEST), RawCodec).await?.into_inner();
     let mut last = 0;
     while let Some(answer) = answers.message().await? {
         last = last.max(IngestQuotesResponse::decode(answer)?.acknowledged_sequence);
@@ -77,7 +79,7 @@ fn numbered(batches: &[IngestQuotesRequest], sequence: u64) -> IngestQuotesReque
     IngestQuotesRequest { sequence, ..batches.get(place).cloned().unwrap_or_default() }
 }
 
-/// Quotes a second of one way of sending, and the time that a raw write and sync of the same bytes takes.
+/// Quotes a second of one way of sending, and the bytes of log that they made.
 async fn run(folder: &Path, encoded: bool) -> Result<(f64, u64)> {
     let service = Service::start(folder, "", &[])?;
     let mut streams = Vec::new();
@@ -93,7 +95,7 @@ async fn run(folder: &Path, encoded: bool) -> Result<(f64, u64)> {
         streams.iter().map(|(_, batches)| (1..=BATCHES).map(|sequence| numbered(batches, sequence)).collect()).collect()
     };
     let bytes: Vec<Vec<Bytes>> = if encoded {
-        let encode = |batches: &Vec<IngestQuotesRequest>| {
+        let encode = |batches: &[IngestQuotesRequest]| -> Vec<Bytes> {
             (1..=BATCHES).map(|sequence| Bytes::from(numbered(batches, sequence).encode_to_vec())).collect()
         };
         streams.iter().map(|(_, batches)| encode(batches)).collect()
