@@ -130,7 +130,7 @@ pub async fn measure(table: &mut Table, runs: u64) -> Result<()> {
         let folder = scratch.path().join(folder_number.to_string());
         std::fs::create_dir(&folder)?;
         let mut producers = fresh();
-        for _ in 0..10.min(runs - folder_number * 10) {
+        for _ in 0..(runs - folder_number * 10).min(10) {
             life(&folder, &mut seed, &mut producers, None).await?;
             let (now_lost, now_twice, _) = wrong(&folder, &producers)?;
             lost += now_lost;

@@ -33,6 +33,7 @@ impl Service {
     /// # Errors
     /// Where it does not start.
     pub fn start(folder: &Path, limits: &str, variables: &[(&str, String)]) -> Result<Self> {
+        std::fs::create_dir_all(folder.join("state"))?;
         let config = folder.join("serve.toml");
         let quoted = |path: &Path| toml_text(&path.to_string_lossy());
         let text = format!(
