@@ -53,7 +53,7 @@ impl Counts {
 async fn greedy(channel: Channel, parent: String, number: usize, stop: Arc<AtomicBool>, counts: Arc<Counts>) {
     let mut client = MarkServiceClient::new(channel).max_decoding_message_size(64 << 20);
     while !stop.load(Ordering::Relaxed) {
-        let refused = if number % 2 == 0 {
+        let refused = if number.is_multiple_of(2) {
             let request = ListMarksRequest { parent: parent.clone(), page_size: 10_000, ..Default::default() };
             client.list_marks(request).await.err()
         } else {

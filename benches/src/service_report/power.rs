@@ -32,7 +32,7 @@ fn market_date() -> Result<Date> {
 fn batch(producer_id: &str, sequence: u64) -> Result<EncodedBatch> {
     let head = BatchHead { producer_id, sequence, market_date: market_date()?, received_unix_nanos: 0 };
     let quotes = (0..QUOTES).map(|place| IncomingQuote {
-        osi_symbol: if place % 2 == 0 { "AAPL  261218C00250000" } else { "AAPL  261218P00250000" },
+        osi_symbol: if place.is_multiple_of(2) { "AAPL  261218C00250000" } else { "AAPL  261218P00250000" },
         venue: "XCBO",
         bid: Some(sequence as i64),
         ask: Some(20_000 * place as i64 + 10_000),
@@ -49,7 +49,7 @@ fn work(files: &Simulated, acknowledged: &mut [u64; 3]) -> Result<()> {
         let mut waiting = *acknowledged;
         for (place, producer) in PRODUCERS.iter().enumerate() {
             let Some(sequence) = waiting.get_mut(place).filter(|sequence| **sequence < BATCHES) else { continue };
-            if (round + place) % 3 == 0 {
+            if (round + place).is_multiple_of(3) {
                 continue;
             }
             match log.append(&batch(producer, *sequence + 1)?)? {

@@ -77,7 +77,7 @@ fn take_in(log: &mut QuoteLog, producer: &str, rows: &[Row], batch: usize) {
         let sequence = place as u64 + 1;
         let head = BatchHead { producer_id: producer, sequence, market_date: market_date(), received_unix_nanos: 1 };
         log.append(&encoder.encode(&head, part.iter().map(Row::incoming)).unwrap()).unwrap();
-        if place % 3 == 0 {
+        if place.is_multiple_of(3) {
             log.commit().unwrap();
         }
     }

@@ -130,7 +130,7 @@ fn power_cuts_one_after_another() {
                 Err(AppendError::Log(LogError::Io { .. } | LogError::Refusing { .. })) => cuts += 1,
                 Err(other) => panic!("{seed}: {other}"),
             }
-            files.restart(if round % 3 == 0 { Forget::Everything } else { Forget::Part(seed * 1000 + round) });
+            files.restart(if round.is_multiple_of(3) { Forget::Everything } else { Forget::Part(seed * 1000 + round) });
             check(&files, &seen, &format!("seed {seed}, cut {round}"));
         }
         assert!(cuts > 0);
