@@ -44,7 +44,7 @@ fn batch(producer_id: &str, sequence: u64) -> Result<EncodedBatch> {
 /// Sends every producer's batches, two of the three in each group, until all are acknowledged or the log fails.
 fn work(files: &Simulated, acknowledged: &mut [u64; 3]) -> Result<()> {
     let mut log = QuoteLog::open(Arc::new(files.clone()), Path::new(ROOT), limits())?;
-    let mut round = 0;
+    let mut round = 0usize;
     while acknowledged.iter().any(|sequence| *sequence < BATCHES) {
         let mut waiting = *acknowledged;
         for (place, producer) in PRODUCERS.iter().enumerate() {
