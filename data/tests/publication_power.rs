@@ -111,7 +111,7 @@ fn readers_meet_a_whole_close_or_the_one_before() {
     assert!(kinds.len() >= 6 && kinds.contains(&format!("{:?}", Operation::Rename)), "{kinds:?}");
 
     let mut met = BTreeSet::new();
-    for step in first..steps.len() {
+    for (step, point) in steps.iter().enumerate().skip(first) {
         for forget in [Forget::Everything, Forget::Part(step as u64)] {
             let out = tempfile::tempdir().unwrap();
             let files = simulated(out.path());
@@ -125,7 +125,7 @@ fn readers_meet_a_whole_close_or_the_one_before() {
             let folder = date_folder(after.path(), MARKET_DATE).unwrap();
             let counts = if folder.exists() { current(&folder).unwrap() } else { None };
             // What publication said is published counts, or its correction does.
-            let context = format!("{:?}, {forget:?}", steps[step]);
+            let context = format!("{point:?}, {forget:?}");
             if let Some(last) = done.last() {
                 let position = runs.iter().position(|run| Some(run) == counts.as_ref());
                 assert!(position >= runs.iter().position(|run| run == last), "{context}: {last} was lost");

@@ -77,9 +77,9 @@ fn survive(trouble: Trouble, forget: impl Fn(usize) -> Vec<Forget>) -> usize {
     let sealed = steps.iter().filter(|step| step.operation == Operation::Rename && step.after).count();
     assert!(sealed > 3, "the run must seal segments: {sealed}");
     check(&quiet, &whole, "undisturbed");
-    for step in first..steps.len() {
+    for (step, point) in steps.iter().enumerate().skip(first) {
         for forget in forget(step) {
-            let context = format!("{trouble:?} at {:?}, {forget:?}", steps[step]);
+            let context = format!("{trouble:?} at {point:?}, {forget:?}");
             let files = simulated();
             files.trouble_at(step, trouble);
             let mut seen = Seen::default();
