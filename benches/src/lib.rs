@@ -14,5 +14,6 @@ pub mod real_data;
 pub mod smoothing_report;
 pub mod risk_rows;
 pub mod share;
+pub mod service_report;
 pub mod truth;
 pub mod whole_close;
