@@ -4,14 +4,19 @@ use std::process::ExitCode;
 
 mod cli;
 mod close;
+mod correction;
 mod curve;
 mod exit;
 mod generate;
 mod import;
+mod lifecycle;
 mod marking;
 mod output;
+mod pipeline;
 mod profile;
 mod progress;
+#[cfg(feature = "serve")]
+mod serve;
 mod show;
 mod summary;
 mod text;
@@ -31,6 +36,10 @@ fn main() -> ExitCode {
         Command::Generate(arguments) => generate::run(&arguments),
         Command::Import(arguments) => import::run(&arguments),
         Command::Show(arguments) => show::run(&arguments),
+        Command::Override(arguments) => lifecycle::override_mark(&arguments),
+        Command::Finalize(arguments) => lifecycle::finalize(&arguments),
+        #[cfg(feature = "serve")]
+        Command::Serve(arguments) => serve::run(&arguments),
     };
     done.unwrap_or_else(|error| Exit::fatal(&error)).code()
 }

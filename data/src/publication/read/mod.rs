@@ -2,6 +2,7 @@
 
 pub(crate) mod columns;
 mod marks;
+mod restore;
 mod slices;
 
 use std::fs::{self, File};
@@ -18,7 +19,8 @@ use super::manifest::Manifest;
 use super::state::{DateState, RunState};
 use crate::date::parse_dashed;
 
-pub use marks::{MarkRow, read_marks};
+pub use marks::{MarkRow, read_mark, read_marks};
+pub use restore::{Restored, RestoredUnderlying, restore};
 pub use slices::{SliceRow, read_slices};
 
 /// Why a published close cannot be read.
