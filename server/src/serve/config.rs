@@ -97,6 +97,7 @@ pub(crate) struct Limits {
     pub(crate) producers_per_day_max: u32,
     pub(crate) closes_pending_max: u32,
     pub(crate) watchers_max: u32,
+    pub(crate) closes_memory_mebibytes: u32,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -166,6 +167,7 @@ impl ServeConfig {
             ("limits.producers_per_day_max", limits.producers_per_day_max, 1, 1_000_000),
             ("limits.closes_pending_max", limits.closes_pending_max, 1, 1000),
             ("limits.watchers_max", limits.watchers_max, 1, 100_000),
+            ("limits.closes_memory_mebibytes", limits.closes_memory_mebibytes, 16, 1 << 20),
             ("close.late_minutes", self.close.late_minutes, 0, 240),
         ] {
             if !(low..=high).contains(&value) {

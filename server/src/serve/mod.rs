@@ -14,6 +14,7 @@ mod logging;
 mod metrics;
 mod names;
 mod operations;
+mod page;
 mod paging;
 mod reads;
 mod security;
