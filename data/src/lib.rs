@@ -18,6 +18,7 @@ pub mod reference;
 pub mod report;
 pub mod sample;
 pub mod settings;
+pub mod store;
 pub mod text;
 pub mod time;
 pub mod verify;

@@ -7,6 +7,13 @@ pub mod v1 {
     tonic::include_proto!("closemark.v1");
 }
 
+/// The encoded `google.protobuf.FileDescriptorSet` of `closemark.v1`, for reflection.
+pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/closemark_v1.binpb"));
+
+/// The files of `closemark.v1`, without their ending.
+pub const FILES: [&str; 6] =
+    ["common", "quote_service", "reference_service", "close_service", "mark_service", "surface_service"];
+
 #[cfg(test)]
 mod tests {
     use prost::Message;

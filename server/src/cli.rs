@@ -43,6 +43,16 @@ pub(crate) enum Command {
     Export(ExportArguments),
     /// Show an underlying's slices, or the smile and marks of one expiration.
     Show(ShowArguments),
+    /// Fix marks that a person knows better, or answer such a proposal.
+    ///
+    /// Through the service (--server) a second person approves, and the next run of the day has the mark. On a bare
+    /// folder (--operator) the day is closed again with it.
+    Override(OverrideArguments),
+    /// Make a close that a gate held the one that counts.
+    Finalize(FinalizeArguments),
+    /// Run the service: quotes in, closes run, marks out.
+    #[cfg(feature = "serve")]
+    Serve(ServeArguments),
 }
 
 #[derive(Args, Debug)]
@@ -68,12 +78,32 @@ pub(crate) struct CloseArguments {
     /// Publish no risk arrays; a setting like any other, so the run is another run.
     #[arg(long)]
     pub no_risk_arrays: bool,
+    /// With --only: take the other underlyings' rows from this run of the day, so that the correction is whole.
+    #[arg(long, value_name = "RUN", requires = "only")]
+    pub base: Option<String>,
     /// Read and check the input, publish nothing.
     #[arg(long)]
     pub check: bool,
     /// Print the time of each stage and of the slowest underlyings.
     #[arg(long)]
     pub profile: bool,
+}
+
+impl CloseArguments {
+    /// A plain close of an input folder.
+    pub(crate) fn of_folder(input: PathBuf, out: PathBuf) -> Self {
+        Self {
+            input: Some(input),
+            out,
+            threads: None,
+            settings: None,
+            flat_rate: None,
+            only: Vec::new(),
+            base: None,
+            check: false,
+            profile: false,
+        }
+    }
 }
 
 #[derive(Args, Debug)]
@@ -106,6 +136,109 @@ pub(crate) struct ShowArguments {
     /// Draw and list in-the-money series as well.
     #[arg(long)]
     pub all: bool,
+}
+
+/// How to reach the service.
+#[derive(Args, Debug)]
+pub(crate) struct ServiceArguments {
+    /// The service, as https://host:port (or http:// on loopback).
+    #[arg(long, value_name = "URL")]
+    pub server: Option<String>,
+    /// File with the bearer token.
+    #[arg(long, value_name = "FILE", requires = "server")]
+    pub token_file: Option<PathBuf>,
+    /// PEM file of the authority that the service's certificate is believed by.
+    #[arg(long, value_name = "FILE", requires = "server")]
+    pub ca: Option<PathBuf>,
+    /// PEM file of the client's certificate.
+    #[arg(long, value_name = "FILE", requires = "client_key")]
+    pub client_certificate: Option<PathBuf>,
+    /// PEM file of the client's key.
+    #[arg(long, value_name = "FILE", requires = "client_certificate")]
+    pub client_key: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct FinalizeArguments {
+    /// The market date.
+    #[arg(long, value_name = "DATE", value_parser = day)]
+    pub date: Date,
+    /// The run.
+    #[arg(long, value_name = "RUN")]
+    pub run: String,
+    /// Why it may count although a gate held it.
+    #[arg(long, value_name = "TEXT")]
+    pub reason: String,
+    /// Folder under which closes are published, without the service.
+    #[arg(long, value_name = "DIR", default_value = "out")]
+    pub out: PathBuf,
+    /// Who decides, without the service.
+    #[arg(long, value_name = "NAME")]
+    pub operator: Option<String>,
+    /// Id of the request; follows from what is asked where absent.
+    #[arg(long, value_name = "ID", requires = "server")]
+    pub request_id: Option<String>,
+    #[command(flatten)]
+    pub service: ServiceArguments,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct OverrideArguments {
+    /// Marks per share, as "SPX   261218C06000000=12.5".
+    #[arg(value_name = "SYMBOL=MARK", value_parser = fixed_mark)]
+    pub marks: Vec<(String, Price)>,
+    /// The market date.
+    #[arg(long, value_name = "DATE", value_parser = day)]
+    pub date: Date,
+    /// The run whose mark is wrong; the one that counts where absent.
+    #[arg(long, value_name = "RUN")]
+    pub run: Option<String>,
+    /// Why.
+    #[arg(long, value_name = "TEXT")]
+    pub reason: String,
+    /// Multiplier that the mark is meant for; must be the series' own.
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub multiplier: u32,
+    /// Currency that the mark is meant in; must be the series' own.
+    #[arg(long, value_name = "CODE", default_value = "USD")]
+    pub currency: String,
+    /// Approve a proposal, by its name dates/*/overrides/*; may be given more than once.
+    #[arg(long, value_name = "NAME")]
+    pub approve: Vec<String>,
+    /// Reject a proposal.
+    #[arg(long, value_name = "NAME")]
+    pub reject: Vec<String>,
+    /// Folder with the day's input, without the service.
+    #[arg(long, value_name = "DIR")]
+    pub input: Option<PathBuf>,
+    /// Folder under which closes are published, without the service.
+    #[arg(long, value_name = "DIR", default_value = "out")]
+    pub out: PathBuf,
+    /// Who decides, without the service.
+    #[arg(long, value_name = "NAME")]
+    pub operator: Option<String>,
+    /// Id of the request; follows from what is asked where absent.
+    #[arg(long, value_name = "ID", requires = "server")]
+    pub request_id: Option<String>,
+    #[command(flatten)]
+    pub service: ServiceArguments,
+}
+
+#[cfg(feature = "serve")]
+#[derive(Args, Debug)]
+pub(crate) struct ServeArguments {
+    /// TOML file over the defaults; CLOSEMARK_<SECTION>_<KEY> wins over both.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Print the documented configuration in force and end.
+    #[arg(long)]
+    pub print_config: bool,
+    /// Make a bearer token, print it once with its entry for the access file, and end.
+    #[arg(long, value_name = "NAME", requires = "roles")]
+    pub new_token: Option<String>,
+    /// Roles of the new token: ingest, read, operate, override.
+    #[arg(long, value_name = "ROLE", value_delimiter = ',')]
+    pub roles: Vec<String>,
 }
 
 #[derive(Args, Debug)]
@@ -219,6 +352,14 @@ fn price(text: &str) -> Result<(String, Price), String> {
         .ok_or_else(|| "allowed is a positive price such as 645.57, or AAPL=645.57".to_owned())
 }
 
+fn fixed_mark(text: &str) -> Result<(String, Price), String> {
+    let refused = || "allowed is SYMBOL=MARK, such as \"SPX   261218C06000000=12.5\"".to_owned();
+    let (symbol, number) = text.rsplit_once('=').ok_or_else(refused)?;
+    let mark = number.parse::<f64>().ok().and_then(Price::nearest);
+    let mark = mark.filter(|mark| (Price::ZERO..=Price::INPUT_MAX).contains(mark)).ok_or_else(refused)?;
+    if symbol.is_empty() { Err(refused()) } else { Ok((symbol.to_owned(), mark)) }
+}
+
 fn filter(text: &str) -> Result<(String, String), String> {
     let (column, value) = text.split_once('=').ok_or_else(|| "allowed is COLUMN=VALUE".to_owned())?;
     Ok((column.to_owned(), value.to_owned()))
@@ -264,7 +405,7 @@ mod tests {
             vec!["close", "--flat-rate", "4.5"],
             vec!["show", "SPX", "2026-13-01"],
             vec!["verify"],
-            vec!["serve"],
+            vec!["serve", "--new-token", "alice"],
         ] {
             assert!(Cli::try_parse_from(std::iter::once("closemark").chain(bad.iter().copied())).is_err(), "{bad:?}");
         }

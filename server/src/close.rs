@@ -6,64 +6,68 @@ use std::path::Path;
 use anyhow::Context;
 use closemark_data::day::Day;
 use closemark_data::input::{Embedded, Folder, InputSource, ReadOptions, read_day};
-use closemark_data::publication::{ExtraFile, PublicationRequest, RunState, publish};
-use closemark_data::report::{self, ReportHead, figures};
+use closemark_data::publication::{OverrideRecord, RunState};
+use closemark_data::report::figures;
 use closemark_data::sample;
-use closemark_data::settings::{RunChoices, merge_settings_text, run_text};
+use closemark_data::settings::{RunChoices, merge_settings_text};
 
 use crate::cli::CloseArguments;
-use crate::curve::settle_curve;
 use crate::exit::Exit;
-use crate::marking::mark_day;
 use crate::output;
+use crate::pipeline::{self, CloseWork};
 use crate::profile::Profile;
+use crate::progress::Progress;
 use crate::summary;
 
+/// What makes a close a correction of another.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Correction<'a> {
+    /// The run that it is built on.
+    pub(crate) base_run: Option<&'a str>,
+    /// Marks that people fixed.
+    pub(crate) overrides: &'a [OverrideRecord],
+}
+
 pub(crate) fn run(arguments: &CloseArguments) -> anyhow::Result<Exit> {
+    run_corrected(arguments, &Correction::default())
+}
+
+/// Closes a day, with what a correction fixes.
+pub(crate) fn run_corrected(arguments: &CloseArguments, correction: &Correction<'_>) -> anyhow::Result<Exit> {
     let mut profile = Profile::default();
     let mut day = profile.stage("read", || read(arguments))?;
-    profile.stage("curve", || settle_curve(&mut day))?;
+    pipeline::settle(&mut day, &mut profile)?;
     if arguments.check {
         output::print(&summary::checked(&day))?;
         return Ok(Exit::Done);
     }
-    let marks = mark_day(&day, arguments.threads, &mut profile)?;
-    let board = profile.stage("figures", || figures::board(&day, &marks));
-
-    let choices = RunChoices { flat_rate: arguments.flat_rate, only: arguments.only.clone() };
-    let settings_text = run_text(&day.settings, &choices);
-    let timings = profile.to_json();
-    let report = ExtraFile {
-        name: "report.html",
-        render: &|run, file| {
-            let head = ReportHead { run_id: run.run_id, gates: run.gates };
-            file.write_all(report::render(&day, &marks, &head).as_bytes())
-        },
-    };
-    let request = PublicationRequest {
-        partial: !arguments.only.is_empty(),
-        day: &day,
-        marks: &marks,
-        settings_text: &settings_text,
-        base_run: None,
-        overrides: &[],
-        extra_files: &[report],
-        timings_json: Some(&timings),
+    let choices = choices(arguments);
+    let progress = Progress::new(day.underlyings.iter().map(|u| u.series.len() as u64).sum());
+    let work = CloseWork {
+        choices: &choices,
+        threads: arguments.threads,
+        base_run: correction.base_run.or(arguments.base.as_deref()),
+        overrides: correction.overrides,
         audit_head: None,
+        watcher: &progress,
     };
-    let published = profile.stage("publish", || publish(&request, &arguments.out))?;
+    let closed = pipeline::close_day(day, &work, &arguments.out, &mut profile)?;
+    let board = profile.stage("figures", || figures::board(&closed.day, &closed.marks));
 
-    let mut text = summary::closed(&day, &board, &published);
+    let mut text = summary::closed(&closed.day, &board, &closed.published);
     if arguments.profile {
         text.push_str(&profile.to_table(board.total.series));
     }
     output::print(&text)?;
-    Ok(if published.state == RunState::Preliminary { Exit::Held } else { Exit::Done })
+    Ok(if closed.published.state == RunState::Preliminary { Exit::Held } else { Exit::Done })
+}
+
+fn choices(arguments: &CloseArguments) -> RunChoices {
+    RunChoices { flat_rate: arguments.flat_rate, only: arguments.only.clone() }
 }
 
 fn read(arguments: &CloseArguments) -> anyhow::Result<Day> {
-    let only = if arguments.only.is_empty() { None } else { Some(arguments.only.clone()) };
-    let options = ReadOptions { flat_rate: arguments.flat_rate, only };
+    let options = pipeline::read_options(&choices(arguments), arguments.base.as_deref());
     let mut day = match &arguments.input {
         Some(folder) => read_from(&Folder(folder.clone()), &options)?,
         None => read_from(&Embedded::from_static(sample::FILES), &options)?,

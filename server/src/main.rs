@@ -4,17 +4,22 @@ use std::process::ExitCode;
 
 mod cli;
 mod close;
+mod correction;
 mod curve;
 mod exit;
 mod export;
 mod generate;
 mod import;
 mod margin;
+mod lifecycle;
 mod marking;
 mod output;
+mod pipeline;
 mod profile;
 mod progress;
 mod published;
+#[cfg(feature = "serve")]
+mod serve;
 mod show;
 mod summary;
 mod text;
@@ -36,6 +41,10 @@ fn main() -> ExitCode {
         Command::Margin(arguments) => margin::run(&arguments),
         Command::Export(arguments) => export::run(&arguments),
         Command::Show(arguments) => show::run(&arguments),
+        Command::Override(arguments) => lifecycle::override_mark(&arguments),
+        Command::Finalize(arguments) => lifecycle::finalize(&arguments),
+        #[cfg(feature = "serve")]
+        Command::Serve(arguments) => serve::run(&arguments),
     };
     done.unwrap_or_else(|error| Exit::fatal(&error)).code()
 }

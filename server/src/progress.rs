@@ -4,6 +4,8 @@ use std::io::IsTerminal;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::marking::Watcher;
+
 /// A bar over the series to be marked; hidden unless standard error is a terminal.
 pub(crate) struct Progress(ProgressBar);
 
@@ -19,14 +21,15 @@ impl Progress {
         }
         Self(bar)
     }
+}
 
-    /// One underlying is done.
-    pub(crate) fn done(&self, underlying: &str, series: u64) {
+impl Watcher for Progress {
+    fn done(&self, underlying: &str, series: u64) {
         self.0.set_message(underlying.to_owned());
         self.0.inc(series);
     }
 
-    pub(crate) fn finish(self) {
+    fn finished(&self) {
         self.0.finish_and_clear();
     }
 }

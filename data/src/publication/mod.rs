@@ -10,6 +10,7 @@ mod error;
 mod folder;
 mod gates;
 pub(crate) mod integrity;
+mod lifecycle;
 mod manifest;
 mod parquet_file;
 mod publish;
@@ -26,6 +27,7 @@ pub use digest::FileDigest;
 pub use error::PublishError;
 pub use folder::{CURRENT, current, date_folder, run_folder};
 pub use gates::{Bound, Gate, gates};
+pub use lifecycle::finalize;
 pub use manifest::{MANIFEST, MANIFEST_FORMAT, Manifest, Provenance};
 pub use parquet_file::ROW_GROUP_ROWS;
 pub use publish::{

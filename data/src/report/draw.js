@@ -106,7 +106,7 @@ globalThis.closemark = (() => {
     };
     again();
     if (globalThis.ResizeObserver && !element.watched) {
-      element.watched = new ResizeObserver(() => element.again());
+      element.watched = new ResizeObserver(() => requestAnimationFrame(() => element.again()));
       element.watched.observe(element);
     }
     element.again = again;
@@ -133,6 +133,10 @@ globalThis.closemark = (() => {
         volatility: slice.volatility[i], residual: slice.residual[i],
         excluded: slice.accepted[i] === "0",
         source: words.sources[slice.source[i]] || "",
+        // What only the service's page has.
+        symbol: slice.symbol ? slice.symbol[i] : undefined,
+        delta: slice.delta ? slice.delta[i] : null,
+        root: k === null || !(slice.time > 0) ? null : k / Math.sqrt(slice.time),
         reasons: words.reasons.filter((_, bit) => Math.floor(bits / Math.pow(2, bit)) % 2 === 1),
       };
     });
@@ -142,11 +146,20 @@ globalThis.closemark = (() => {
     strike: { title: "strike", of: (r) => r.strike, text: money },
     log: { title: "ln(K/F)", of: (r) => r.k, text: (v) => fixed(v, 3) },
     deviations: { title: "ln(K/F) in standard deviations", of: (r) => r.deviations, text: (v) => fixed(v, 2) },
+    root: { title: "ln(K/F) / √T", of: (r) => r.root, text: (v) => fixed(v, 3) },
+    // Grows with the strike like the others, from 0 to 1, for calls and puts alike.
+    delta: { title: "|delta| of the put (1 − delta of the call)", of: (r) => (finite(r.delta) ? (r.put ? -r.delta : 1 - r.delta) : null), text: (v) => fixed(v, 3) },
+  };
+
+  // What stands upright: the volatility itself, or the total variance that it makes.
+  const Y = {
+    volatility: { title: "volatility", of: (v) => v, tick: (v, all) => tickText(100 * v, all.map((t) => 100 * t)) + " %", pad: 0.004 },
+    variance: { title: "total variance", of: (v, time) => (finite(v) ? v * v * time : null), tick: (v, all) => tickText(v, all), pad: 1e-6 },
   };
 
   // The smoothed curve: the fit's own nodes where they are in the volatilities' coordinate, else through the marks.
   function curvePoints(slice, list, axis) {
-    if (slice.curve_k.length > 1 && slice.curve_is_model && slice.time > 0) {
+    if (slice.curve_k.length > 1 && slice.curve_is_model && slice.time > 0 && axis !== "delta") {
       const spread = slice.atm ? slice.atm * Math.sqrt(slice.time) : 1;
       const points = [];
       const n = slice.curve_k.length;
@@ -156,7 +169,7 @@ globalThis.closemark = (() => {
           const a = s / steps;
           const k = slice.curve_k[i] + (i + 1 < n ? a * (slice.curve_k[i + 1] - slice.curve_k[i]) : 0);
           const w = slice.curve_w[i] + (i + 1 < n ? a * (slice.curve_w[i + 1] - slice.curve_w[i]) : 0);
-          points.push([axis === "strike" ? slice.forward * Math.exp(k) : axis === "log" ? k : k / spread, Math.sqrt(Math.max(0, w) / slice.time)]);
+          points.push([axis === "strike" ? slice.forward * Math.exp(k) : axis === "log" ? k : axis === "root" ? k / Math.sqrt(slice.time) : k / spread, Math.sqrt(Math.max(0, w) / slice.time)]);
         }
       }
       return points;
@@ -164,10 +177,14 @@ globalThis.closemark = (() => {
     return list.filter((r) => r.otm && finite(r.volatility) && finite(X[axis].of(r))).map((r) => [X[axis].of(r), r.volatility]);
   }
 
-  // Smile and residuals of one slice. Options: x (strike, log, deviations), all (also in-the-money series).
+  // Smile and residuals of one slice. Options: x (strike, log, deviations, root, delta), y (volatility, variance), all
+  // (also in-the-money series), ghosts (other slices whose curves are drawn faintly), chosen (a symbol), pick (called
+  // with the row that is clicked or entered).
   function smile(element, slice, words, options) {
-    const state = Object.assign({ x: "strike", all: false }, options);
+    const state = Object.assign({ x: "strike", y: "volatility", all: false, ghosts: [] }, options);
     const everything = rows(slice, words);
+    const up = Y[state.y];
+    const height_of = (volatility) => up.of(volatility, slice.time);
     responsive(element, (width) => {
       const narrow = width < 560;
       const axis = X[state.x];
@@ -188,25 +205,26 @@ globalThis.closemark = (() => {
       const margin = (x[1] - x[0]) * 0.04 || Math.abs(x[0]) * 0.02 || 1;
       x = [x[0] - margin, x[1] + margin];
       const within = (v) => v >= x[0] && v <= x[1];
-      const curve = curvePoints(slice, everything, state.x);
+      const curve = curvePoints(slice, everything, state.x).map((p) => [p[0], height_of(p[1])]);
+      const ghosts = state.ghosts.map((g) => curvePoints(g, rows(g, words), state.x).map((p) => [p[0], up.of(p[1], g.time)]));
       const ys = [];
       for (const r of shown) {
         if (!within(axis.of(r))) continue;
-        if (finite(r.midVolatility) && !r.excluded) ys.push(r.midVolatility);
-        if (finite(r.volatility) && r.otm) ys.push(r.volatility);
+        if (finite(r.midVolatility) && !r.excluded) ys.push(height_of(r.midVolatility));
+        if (finite(r.volatility) && r.otm) ys.push(height_of(r.volatility));
       }
       for (const p of curve) if (within(p[0])) ys.push(p[1]);
-      for (const r of shown) if (ys.length === 0 && finite(r.midVolatility)) ys.push(r.midVolatility);
+      for (const r of shown) if (ys.length === 0 && finite(r.midVolatility)) ys.push(height_of(r.midVolatility));
       if (ys.length === 0) ys.push(0, 1);
       let y = [Math.min(...ys), Math.max(...ys)];
-      const pad = Math.max((y[1] - y[0]) * 0.14, 0.004);
+      const pad = Math.max((y[1] - y[0]) * 0.14, up.pad);
       y = [Math.max(0, y[0] - pad), y[1] + pad];
 
-      const { sx, sy } = axes(svg, box, x, y, { y: (v, all) => tickText(100 * v, all.map((t) => 100 * t)) + " %", yTitle: "volatility", xTicks: true });
+      const { sx, sy } = axes(svg, box, x, y, { y: up.tick, yTitle: up.title, xTicks: true });
       const plot = clip(svg, box);
       if (slice.forward) {
         const f = state.x === "strike" ? slice.forward : 0;
-        if (within(f)) {
+        if (within(f) && state.x !== "delta") {
           node(plot, "line", { x1: sx(f), x2: sx(f), y1: box.top, y2: box.bottom, class: "forward" });
           node(plot, "text", { x: sx(f) + 5, y: box.top + 12, class: "note" }, "forward");
         }
@@ -217,21 +235,24 @@ globalThis.closemark = (() => {
         const px = sx(axis.of(r));
         const side = r.put ? "put" : "call";
         if (finite(r.askVolatility)) {
-          const upper = clamp(sy(r.askVolatility), box.top - 5, box.bottom + 5);
-          const lower = finite(r.bidVolatility) ? clamp(sy(r.bidVolatility), box.top - 5, box.bottom + 5) : box.bottom;
+          const upper = clamp(sy(height_of(r.askVolatility)), box.top - 5, box.bottom + 5);
+          const lower = finite(r.bidVolatility) ? clamp(sy(height_of(r.bidVolatility)), box.top - 5, box.bottom + 5) : box.bottom;
           paths[side + "Bar"] += "M" + px.toFixed(1) + "," + upper.toFixed(1) + "V" + lower.toFixed(1);
         }
         if (finite(r.midVolatility)) {
-          const py = sy(r.midVolatility);
+          const py = sy(height_of(r.midVolatility));
           const key = side + (r.excluded ? "Out" : "Mid");
           if (py < box.top) paths[key] += triangle(px, box.top + 7, 3.4, true);
           else if (py > box.bottom) paths[key] += triangle(px, box.bottom - 7, 3.4, false);
           else paths[key] += circle(px, py, r0);
         }
-        if (finite(r.volatility)) paths.mark += diamond(px, sy(r.volatility), r0);
+        if (finite(r.volatility)) paths.mark += diamond(px, sy(height_of(r.volatility)), r0);
       }
       node(plot, "path", { d: paths.callBar, class: "bar call" });
       node(plot, "path", { d: paths.putBar, class: "bar put" });
+      for (const ghost of ghosts) {
+        node(plot, "path", { d: polyline(ghost.map((p) => [sx(p[0]), clamp(sy(p[1]), -4000, 8000)])), class: "curve ghost" });
+      }
       node(plot, "path", { d: polyline(curve.map((p) => [sx(p[0]), clamp(sy(p[1]), -4000, 8000)])), class: "curve" });
       node(plot, "path", { d: paths.callMid, class: "mid call" });
       node(plot, "path", { d: paths.putMid, class: "mid put" });
@@ -259,12 +280,18 @@ globalThis.closemark = (() => {
         node(under, "path", { d: heads[side + "Mid"], class: "mid " + side });
         node(under, "path", { d: heads[side + "Out"], class: "mid out " + side });
       }
-      probe(element, svg, shown, (r) => sx(axis.of(r)), (r) => sy(finite(r.midVolatility) ? r.midVolatility : r.volatility), box, low);
+      const chosen = state.chosen && shown.find((r) => r.symbol === state.chosen);
+      if (chosen) {
+        const at = finite(chosen.midVolatility) ? chosen.midVolatility : chosen.volatility;
+        const cy = finite(at) ? clamp(sy(height_of(at)), box.top + 7, box.bottom - 7) : box.bottom - 7;
+        node(plot, "circle", { cx: sx(axis.of(chosen)), cy, r: 8, class: "ring chosen" });
+      }
+      probe(element, svg, shown, (r) => sx(axis.of(r)), (r) => sy(height_of(finite(r.midVolatility) ? r.midVolatility : r.volatility)), box, low, state.pick);
     });
   }
 
   // Pointer and arrow keys: the nearest series, its numbers and its reasons.
-  function probe(element, svg, list, px, py, box, low) {
+  function probe(element, svg, list, px, py, box, low, pick) {
     const near = list.filter((r) => finite(px(r))).sort((a, b) => px(a) - px(b));
     const cross = node(svg, "line", { y1: box.top, y2: low.bottom, class: "cross", visibility: "hidden" });
     const ring = node(svg, "circle", { r: 6, class: "ring", visibility: "hidden" });
@@ -309,13 +336,19 @@ globalThis.closemark = (() => {
       show(best);
     });
     svg.addEventListener("pointerleave", hide);
+    if (pick) {
+      svg.classList.add("pickable");
+      svg.addEventListener("click", () => { if (near[at]) pick(near[at]); });
+    }
     svg.setAttribute("tabindex", "0");
     svg.addEventListener("keydown", (event) => {
       if (event.key === "ArrowRight") show(Math.min(near.length - 1, at + 1));
       else if (event.key === "ArrowLeft") show(Math.max(0, at < 0 ? Math.floor(near.length / 2) : at - 1));
-      else if (event.key === "Escape") hide();
+      else if (event.key === "Escape" && at >= 0) hide();
+      else if (event.key === "Enter" && pick && near[at]) pick(near[at]);
       else return;
       event.preventDefault();
+      event.stopPropagation();
     });
     svg.addEventListener("blur", hide);
   }
@@ -327,8 +360,9 @@ globalThis.closemark = (() => {
     return "rgb(" + stops[i].map((v, c) => Math.round(v + a * (stops[i + 1][c] - v))).join(",") + ")";
   }
 
-  // Total variance of all expirations over log-moneyness: lines that cross are calendar arbitrage.
-  function variance(element, slices) {
+  // Total variance of all expirations over log-moneyness: lines that cross are calendar arbitrage. `crossings` are
+  // places {k, w} to mark.
+  function variance(element, slices, crossings = []) {
     const list = slices.filter((s) => s.k.length > 0);
     responsive(element, (width) => {
       const box = { left: 56, right: width - 10, top: 26, bottom: width < 340 ? 270 : 400 };
@@ -355,6 +389,7 @@ globalThis.closemark = (() => {
         line.style.stroke = ramp(list.length < 2 ? 0.4 : i / (list.length - 1));
         return line;
       });
+      for (const c of crossings) node(plot, "circle", { cx: sx(c.k), cy: sy(root(c.w)), r: 6, class: "crossing" });
       const tip = html(element, "div", "tip");
       tip.hidden = true;
       svg.addEventListener("pointermove", (event) => {
@@ -412,5 +447,9 @@ globalThis.closemark = (() => {
     }
   }
 
-  return { smile, variance, bars, table, rows, html, percent, fixed, money };
+  return {
+    smile, variance, bars, table, rows, html, percent, fixed, money,
+    // The tools that the service's further pictures are made with.
+    node, axes, clip, canvas, responsive, polyline, circle, ramp, ticks, tickText, clamp, finite, curvePoints,
+  };
 })();

@@ -23,7 +23,7 @@ pub struct Share {
 }
 
 impl Share {
-    fn count(&mut self, has: bool) {
+    pub(crate) fn count(&mut self, has: bool) {
         self.whole += 1;
         self.part += u64::from(has);
     }
@@ -234,7 +234,7 @@ fn larger(a: &LargeEdit<'_>, b: &LargeEdit<'_>) -> Ordering {
 /// How hard an underlying is to believe. The parts are bounded so that one absurd quote does not hide a name
 /// where everything is a little wrong: published violations first, then non-convergence, the share outside,
 /// the worst edit, what was wrong in the input, and the slices' own confidence.
-fn doubt(figures: &Figures, confidence: Option<f64>) -> f64 {
+pub(crate) fn doubt(figures: &Figures, confidence: Option<f64>) -> f64 {
     let slices = figures.slices.max(1) as f64;
     let outside = figures.inside.fraction().map_or(0.0, |inside| 1.0 - inside);
     let worst = figures.worst_edit.unwrap_or(0.0);

@@ -17,6 +17,9 @@ use crate::publication::Gate;
 /// The drawing code, which the service's page serves as well.
 pub const DRAW_JS: &str = include_str!("draw.js");
 
+/// The style that the drawing code's classes rely on, in light and dark.
+pub const STYLE_CSS: &str = include_str!("style.css");
+
 /// Underlyings that are drawn.
 pub const WORST_MAX: usize = 20;
 

@@ -9,13 +9,12 @@ use closemark_pricing::vocabulary::Reason;
 use super::figures::{Board, BoardRow, EDIT_CLASSES, largest_edits};
 use super::json::{Json, html, short};
 use super::worst;
-use super::{DRAW_JS, ReportHead, WORST_MAX};
+use super::{DRAW_JS, ReportHead, STYLE_CSS, WORST_MAX};
 use crate::date;
 use crate::day::Day;
 use crate::publication::{Bound, Gate};
 use crate::text::grouped;
 
-const STYLE: &str = include_str!("style.css");
 const PAGE_JS: &str = include_str!("page.js");
 /// Rows of the board; the page stays usable for a whole market.
 const BOARD_MAX: usize = 1_000;
@@ -30,7 +29,7 @@ pub(crate) fn page(day: &Day, board: &Board<'_>, head: &ReportHead<'_>) -> Strin
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'\">\n\
-         <title>Closing marks of {date}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n"
+         <title>Closing marks of {date}</title>\n<style>\n{STYLE_CSS}</style>\n</head>\n<body>\n<main>\n"
     );
     header(&mut out, day, board, head, &date);
     gates(&mut out, head);

@@ -79,6 +79,7 @@ fn append(shape: &Shape, underlying: &str, day: &mut UnderlyingDay, marks: &mut 
             let yymmdd = match shape.days {
                 0 => "261120",
                 30 => "261220",
+                31 => "261221",
                 _ => "270220",
             };
             let symbol = format!("{:<6}{yymmdd}{option_type}{:08}", shape.root, strike * 1000);
@@ -203,7 +204,7 @@ fn mark(shape: &Shape, price: i64, k: f64, t: f64, slice: usize) -> SeriesMark {
     }
 }
 
-fn underlying(name: &str, shapes: &[Shape]) -> (UnderlyingDay, UnderlyingMarks) {
+pub(crate) fn underlying(name: &str, shapes: &[Shape]) -> (UnderlyingDay, UnderlyingMarks) {
     let mut day = UnderlyingDay {
         underlying: name.to_owned(),
         market_date: MARKET_DATE,

@@ -5,6 +5,7 @@ mod confidence;
 mod exceptions;
 mod figures;
 mod offered;
+mod fixed;
 mod premiums;
 mod risk_rows;
 mod rows;
@@ -14,6 +15,8 @@ mod slices;
 mod stale;
 mod terms;
 mod volatilities;
+
+use std::collections::BTreeMap;
 
 use crate::day::UnderlyingDay;
 use crate::nbbo::{Nbbo, consolidate};
@@ -25,6 +28,8 @@ use crate::vocabulary::{ExerciseStyle, QuoteFlag, Reason, Reasons};
 
 use offered::Offered;
 pub use offered::{SmoothingClass, smoothing_classes};
+use fixed::Fixed;
+pub use fixed::{Contradiction, FixedMark};
 use premiums::{SlicePrices, class_prices, integer_slices};
 pub use rows::{ExceptionRow, Greeks, SeriesMark, SliceMark, UnderlyingMarks, ViolationCounts};
 use slices::{Slice, group_classes, group_slices};
@@ -44,6 +49,46 @@ struct ClassResult {
 ///
 /// Trouble with a series is a reason on its row; nothing in the input ends the close of an underlying.
 pub fn mark_underlying(day: &UnderlyingDay, settings: &Settings) -> UnderlyingMarks {
+    mark(day, &Fixed::default(), settings).0
+}
+
+/// [`mark_underlying`] with marks that people fixed: each is published as it is, the surface around it lifted as far as
+/// the absence of arbitrage asks, and its row of `exceptions` says who.
+///
+/// # Errors
+/// [`Contradiction`] where no prices free of arbitrage have the fixed marks, exactly decided.
+pub fn mark_underlying_fixed(
+    day: &UnderlyingDay,
+    marks: &[FixedMark],
+    settings: &Settings,
+) -> Result<UnderlyingMarks, Contradiction> {
+    let (marks, contradicted) = mark(day, &Fixed::new(day, marks), settings);
+    if contradicted.is_empty() {
+        return Ok(marks);
+    }
+    Err(Contradiction { underlying: day.underlying.clone(), symbols: contradicted })
+}
+
+/// The marks, and the fixed series of classes whose conditions they contradict.
+fn mark(day: &UnderlyingDay, fixed: &Fixed<'_>, settings: &Settings) -> (UnderlyingMarks, Vec<String>) {
+    let (mut before, mut contradicted) = (BTreeMap::new(), Vec::new());
+    let mut marks = smooth(day, fixed, settings, &mut |result| {
+        before.extend(result.prices.iter().flat_map(|p| &p.fixed).map(|(_, _, series, was)| (*series, *was)));
+        if result.prices.iter().any(|p| p.contradicted) {
+            contradicted.extend(fixed.symbols(&result.prices));
+        }
+    });
+    fixed.finish(&mut marks, day, &before, settings);
+    (marks, contradicted)
+}
+
+/// Every class through every stage; `seen` is shown each.
+fn smooth(
+    day: &UnderlyingDay,
+    fixed: &Fixed<'_>,
+    settings: &Settings,
+    seen: &mut dyn FnMut(&ClassResult),
+) -> UnderlyingMarks {
     let mut nbbos: Vec<Nbbo> = (0..day.series.len()).map(|i| consolidate(day.quotes_of(i))).collect();
     if day.halted {
         nbbos.iter_mut().for_each(|n| n.flags.insert(QuoteFlag::Halted));
@@ -76,7 +121,8 @@ pub fn mark_underlying(day: &UnderlyingDay, settings: &Settings) -> UnderlyingMa
             nbbos.iter_mut().for_each(|n| n.flags.insert(QuoteFlag::AfterHoursUnderlying));
             marks.exceptions.push(exceptions::replaced_spot(day, print, spot));
         }
-        let (volatilities, result) = close_class(day, &slices, terms, &mut nbbos, settings);
+        let (volatilities, result) = close_class(day, &slices, terms, &mut nbbos, fixed, settings);
+        seen(&result);
         figures::fill_class(&mut marks, &slices, &result, &nbbos, settings);
         series_rows::fill_class(&mut marks, day, &slices, &result, &volatilities, &nbbos, settings);
         exceptions::class_rows(&mut marks, day, &slices, &result, settings);
@@ -105,7 +151,7 @@ pub fn smallest_possible_moves(day: &UnderlyingDay, settings: &Settings) -> Vec<
         if terms.replaced {
             spot = terms.spot;
         }
-        let (_, result) = close_class(day, &slices, terms, &mut nbbos, settings);
+        let (_, result) = close_class(day, &slices, terms, &mut nbbos, &Fixed::default(), settings);
         out.push(smallest_possible_move(&integer_slices(&result.works, &slices, &result.prices)));
     }
     out
@@ -117,6 +163,7 @@ fn close_class(
     slices: &[Slice],
     terms: ClassTerms,
     nbbos: &mut [Nbbo],
+    fixed: &Fixed<'_>,
     settings: &Settings,
 ) -> (Vec<QuoteVolatility>, ClassResult) {
     let mut works = terms.works;
@@ -131,7 +178,7 @@ fn close_class(
     if flag_stale(&offered, &mut inputs, &smoothed, nbbos, settings) {
         smoothed = smooth_class(&inputs, &settings.smoothing);
     }
-    let prices = class_prices(&works, slices, &smoothed, nbbos, settings);
+    let prices = class_prices(&works, slices, &smoothed, nbbos, fixed, settings);
     (volatilities, ClassResult { works, smoothed, prices, offered })
 }
 

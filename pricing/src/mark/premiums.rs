@@ -1,5 +1,6 @@
 //! From smoothed curves to published integers: price both types, project (American), round, fix exactly.
 
+use crate::mark::fixed::{self, Fixed};
 use crate::mark::slices::{Slice, Strike};
 use crate::mark::terms::SliceWork;
 use crate::nbbo::Nbbo;
@@ -30,6 +31,10 @@ pub(crate) struct SlicePrices {
     pub(crate) largest_move: i64,
     /// Whether the projection and the integers both ended well.
     pub(crate) converged: bool,
+    /// What people fixed: place of the strike, side, place of the series, and the mark it would have had.
+    pub(crate) fixed: Vec<(usize, usize, usize, Option<Price>)>,
+    /// Whether fixed marks of the class contradict the conditions, so that nothing was published.
+    pub(crate) contradicted: bool,
 }
 
 /// The place of a type in `[call, put]`.
@@ -51,6 +56,7 @@ pub(crate) fn class_prices(
     slices: &[Slice],
     smoothed: &[SmoothedSlice],
     nbbos: &[Nbbo],
+    fixed: &Fixed<'_>,
     settings: &Settings,
 ) -> Vec<SlicePrices> {
     let mut prices: Vec<SlicePrices> = works
@@ -63,6 +69,7 @@ pub(crate) fn class_prices(
     } else {
         project_puts(works, slices, &mut prices, nbbos, settings);
     }
+    fixed.put(works, slices, &mut prices);
     integers(works, slices, &mut prices);
     prices
 }
@@ -277,14 +284,14 @@ pub(crate) fn integer_slices(works: &[SliceWork], slices: &[Slice], prices: &[Sl
             let american = work.exercise_style == ExerciseStyle::American;
             let bounds = work.bounds;
             let slice = slices.get(work.slice);
-            let n = work.strikes.len();
+            let [call_fixed, put_fixed] = fixed::flags(p, work.strikes.len());
             IntegerSlice {
                 exercise_style: work.exercise_style,
                 strikes: slice.map(|s| s.strikes.iter().map(|k| k.strike.micros()).collect()).unwrap_or_default(),
                 call: round(&p.unrounded[0]),
                 put: round(&p.unrounded[1]),
-                call_fixed: vec![false; n],
-                put_fixed: vec![false; n],
+                call_fixed,
+                put_fixed,
                 discount_factor: work.discount_units,
                 forward_present_value: if american {
                     0
@@ -305,6 +312,7 @@ pub(crate) fn integer_slices(works: &[SliceWork], slices: &[Slice], prices: &[Sl
 
 fn integers(works: &[SliceWork], slices: &[Slice], prices: &mut [SlicePrices]) {
     let mut integer = integer_slices(works, slices, prices);
+    let any_fixed = prices.iter().any(|p| !p.fixed.is_empty());
     let report = publish_integers(&mut integer);
     let mut moves = report.largest_move.into_iter();
     let mut reasons = report.call_reasons.into_iter().zip(report.put_reasons);
@@ -312,6 +320,7 @@ fn integers(works: &[SliceWork], slices: &[Slice], prices: &mut [SlicePrices]) {
         p.published = [slice.call, slice.put];
         p.largest_move = moves.next().unwrap_or(0);
         p.converged &= report.feasible;
+        p.contradicted = any_fixed && !report.feasible;
         if let Some((call, put)) = reasons.next() {
             merge(&mut p.reasons, &[call, put]);
         }

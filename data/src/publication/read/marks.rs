@@ -124,6 +124,24 @@ pub fn read_marks(run_folder: &Path, underlying: Option<&str>) -> Result<Vec<Mar
     Ok(rows)
 }
 
+/// The mark of one series of a run; `None` where the run does not have it.
+///
+/// # Errors
+/// As for [`read_marks`].
+pub fn read_mark(run_folder: &Path, osi_symbol: &str) -> Result<Option<MarkRow>, ReadError> {
+    let path = run_folder.join(MARKS.file);
+    for batch in reader(&path, None)? {
+        let batch = batch.map_err(|error| ReadError::File { path: path.clone(), detail: error.to_string() })?;
+        let symbols = Columns::new(MARKS.file, &batch).text("osi_symbol")?;
+        if let Some(row) = (0..batch.num_rows()).find(|row| symbols.get(*row) == Some(osi_symbol)) {
+            let mut found = Vec::with_capacity(1);
+            MarkRow::append(&batch.slice(row, 1), None, &mut found)?;
+            return Ok(found.pop());
+        }
+    }
+    Ok(None)
+}
+
 impl MarkRow {
     fn append(batch: &RecordBatch, only: Option<&str>, rows: &mut Vec<Self>) -> Result<(), ReadError> {
         let columns = Columns::new(MARKS.file, batch);

@@ -4,6 +4,7 @@ pub(crate) mod columns;
 mod marks;
 mod nightly;
 pub(crate) mod risk_arrays;
+mod restore;
 mod slices;
 
 use std::fs::{self, File};
@@ -25,6 +26,8 @@ use crate::decoder;
 pub use marks::{MarkRow, read_marks};
 pub use nightly::{NightlyRow, scan_marks};
 pub use risk_arrays::{RiskArrayRow, read_risk_arrays};
+pub use marks::{MarkRow, read_mark, read_marks};
+pub use restore::{Restored, RestoredUnderlying, restore};
 pub use slices::{SliceRow, read_slices};
 
 /// Why a published close cannot be read.

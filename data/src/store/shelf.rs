@@ -1,0 +1,250 @@
+//! The store: which closes there are, and those that were used last.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use bytes::Bytes;
+use closemark_pricing::series::Date;
+
+use super::close::{Close, tables_of};
+use super::error::StoreError;
+use super::message::Message;
+use super::pointer::Pointer;
+use super::table::StoredTable;
+use crate::publication::schema::{EXCEPTIONS, MARKS, SLICES};
+use crate::publication::{DateState, RunEntry, date_folder, integrity, is_run_id, run_folder};
+
+/// The name of a run: 16 hexadecimal digits, as a number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RunId(u64);
+
+impl RunId {
+    /// Reads the published form and no other.
+    pub fn parse(text: &str) -> Option<Self> {
+        if is_run_id(text) { u64::from_str_radix(text, 16).ok().map(Self) } else { None }
+    }
+
+    pub(crate) fn bits(self) -> u64 {
+        self.0
+    }
+
+    pub(crate) fn from_bits(bits: u64) -> Self {
+        Self(bits)
+    }
+}
+
+impl fmt::Display for RunId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+/// Pointers kept; a client that walks through all dates does not grow the map without end.
+const POINTERS_MAX: usize = 1024;
+
+/// Published closes under one folder.
+pub struct Store {
+    out: PathBuf,
+    budget: u64,
+    pointers: Mutex<BTreeMap<Date, Pointer>>,
+    shelf: Mutex<Shelf>,
+    /// One close is read at a time: reading uses every core, and its memory is counted before the next begins.
+    reading: Mutex<()>,
+}
+
+#[derive(Default)]
+struct Shelf {
+    /// Last used at the end.
+    kept: Vec<Arc<Close>>,
+    /// Let go, and perhaps still held by readers.
+    gone: Vec<Weak<Close>>,
+}
+
+impl Shelf {
+    fn take(&mut self, date: Date, run: RunId) -> Option<Arc<Close>> {
+        let at = self.kept.iter().rposition(|close| close.run() == run && close.date() == date)?;
+        let close = self.kept.remove(at);
+        self.kept.push(close.clone());
+        Some(close)
+    }
+
+    /// Bytes of everything alive.
+    fn held(&mut self) -> u64 {
+        self.gone.retain(|close| close.strong_count() > 0);
+        let gone = self.gone.iter().filter_map(Weak::upgrade).map(|close| close.bytes()).sum::<u64>();
+        self.kept.iter().map(|close| close.bytes()).sum::<u64>() + gone
+    }
+
+    /// Lets go of what was used longest ago until `needed` bytes are free.
+    fn make_room(&mut self, needed: u64, budget: u64) -> Result<(), StoreError> {
+        if needed > budget {
+            return Err(StoreError::TooLarge { needed, budget });
+        }
+        while self.held() + needed > budget && !self.kept.is_empty() {
+            let oldest = self.kept.remove(0);
+            self.gone.push(Arc::downgrade(&oldest));
+        }
+        let held = self.held();
+        if held + needed > budget { Err(StoreError::Busy { needed, held, budget }) } else { Ok(()) }
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Nothing is left half done under these locks.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Store {
+    /// A store of the closes under `out`, holding at most `budget` bytes of them.
+    pub fn new(out: impl Into<PathBuf>, budget: u64) -> Self {
+        Self { out: out.into(), budget, pointers: Mutex::default(), shelf: Mutex::default(), reading: Mutex::default() }
+    }
+
+    /// The folder.
+    pub fn out(&self) -> &Path {
+        &self.out
+    }
+
+    /// Bytes of closes alive.
+    pub fn held(&self) -> u64 {
+        locked(&self.shelf).held()
+    }
+
+    /// The dates with a folder, ascending.
+    ///
+    /// # Errors
+    /// [`StoreError::Folder`] where `out` cannot be listed.
+    pub fn dates(&self) -> Result<Vec<Date>, StoreError> {
+        match crate::publication::read::dates(&self.out) {
+            Ok(dates) => Ok(dates),
+            Err(_) if !self.out.exists() => Ok(Vec::new()),
+            Err(error) => Err(StoreError::Folder { detail: error.to_string() }),
+        }
+    }
+
+    /// The latest date with a close that counts.
+    ///
+    /// # Errors
+    /// [`StoreError::Folder`] where a folder cannot be read.
+    pub fn latest(&self) -> Result<Option<(Date, RunId)>, StoreError> {
+        for date in self.dates()?.into_iter().rev() {
+            match self.current(date) {
+                Ok(run) => return Ok(Some((date, run))),
+                Err(StoreError::NoClose { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(None)
+    }
+
+    /// The runs of a date in the order of their publication.
+    ///
+    /// # Errors
+    /// [`StoreError::NoClose`] where the date has none.
+    pub fn runs(&self, date: Date) -> Result<Vec<RunEntry>, StoreError> {
+        let runs = DateState::read(&date_folder(&self.out, date)?)?.runs;
+        if runs.is_empty() { Err(StoreError::NoClose { date }) } else { Ok(runs) }
+    }
+
+    /// The run that counts for a date.
+    ///
+    /// # Errors
+    /// [`StoreError::NoClose`] where none does.
+    pub fn current(&self, date: Date) -> Result<RunId, StoreError> {
+        let folder = date_folder(&self.out, date)?;
+        let mut pointers = locked(&self.pointers);
+        if let Some(run) = pointers.get(&date).and_then(|pointer| pointer.run_if_unchanged(&folder)) {
+            return Ok(run);
+        }
+        let Some(pointer) = Pointer::read(&folder)? else {
+            pointers.remove(&date);
+            return Err(StoreError::NoClose { date });
+        };
+        let run = pointer.run();
+        if pointers.len() >= POINTERS_MAX {
+            pointers.pop_first();
+        }
+        pointers.insert(date, pointer);
+        Ok(run)
+    }
+
+    /// A close in memory; never reads one.
+    pub fn held_close(&self, date: Date, run: RunId) -> Option<Arc<Close>> {
+        locked(&self.shelf).take(date, run)
+    }
+
+    /// A close, read where it is not in memory. Reading a whole market takes seconds: not on a thread that must not
+    /// wait.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub fn close(&self, date: Date, run: RunId) -> Result<Arc<Close>, StoreError> {
+        if let Some(close) = self.held_close(date, run) {
+            return Ok(close);
+        }
+        let _reading = locked(&self.reading);
+        if let Some(close) = self.held_close(date, run) {
+            return Ok(close);
+        }
+        let date_folder = date_folder(&self.out, date)?;
+        let folder = run_folder(&date_folder, &run.to_string()).filter(|folder| folder.is_dir());
+        let folder = folder.ok_or(StoreError::NoRun { date, run })?;
+        let damaged = |detail: String| StoreError::Damaged { date, run, detail };
+        let manifest = integrity::manifest(&folder).map_err(damaged)?;
+        locked(&self.shelf).make_room(Close::estimate(&manifest), self.budget)?;
+        let close = Arc::new(Close::read(folder, date, run).map_err(damaged)?);
+        let mut shelf = locked(&self.shelf);
+        shelf.make_room(close.bytes(), self.budget)?;
+        shelf.kept.push(close.clone());
+        Ok(close)
+    }
+
+    /// A table of a close, read where it is not in memory.
+    ///
+    /// # Errors
+    /// [`StoreError::NoTable`], and as for a close.
+    pub fn table(&self, close: &Arc<Close>, name: &str) -> Result<Arc<StoredTable>, StoreError> {
+        if let Some(table) = close.held_table(name) {
+            return Ok(table);
+        }
+        let _reading = locked(&self.reading);
+        if let Some(table) = close.held_table(name) {
+            return Ok(table);
+        }
+        let (date, run) = (close.date(), close.run());
+        let needed = close.estimate_table(name).ok_or_else(|| StoreError::NoTable { run, table: name.to_owned() })?;
+        locked(&self.shelf).make_room(needed, self.budget)?;
+        close.read_table(name).map_err(|detail| StoreError::Damaged { date, run, detail })
+    }
+
+    /// What a date's current run has, from its manifest alone; `None` where no close counts or it cannot be read.
+    pub fn listing(&self, date: Date) -> Option<Listing> {
+        let run = self.current(date).ok()?;
+        let folder = run_folder(&date_folder(&self.out, date).ok()?, &run.to_string())?;
+        let manifest = integrity::manifest(&folder).ok()?;
+        let tables = tables_of(&manifest).filter_map(|table| {
+            let rows = match table.file {
+                file if file == MARKS.file => Some(manifest.totals.series),
+                file if file == SLICES.file => Some(manifest.totals.slices),
+                file if file == EXCEPTIONS.file => Some(manifest.totals.exceptions),
+                _ => None,
+            };
+            let schema = Message::of_schema(&table.arrow_schema()).ok()?;
+            Some((table.file.strip_suffix(".parquet")?.to_owned(), schema.encapsulated(), rows))
+        });
+        Some(Listing { date, run, tables: tables.collect() })
+    }
+}
+
+/// A run and its tables.
+#[derive(Clone, Debug)]
+pub struct Listing {
+    /// The day that was closed.
+    pub date: Date,
+    /// The run.
+    pub run: RunId,
+    /// Each table's name, its schema as an encapsulated IPC message, and its rows where the manifest says.
+    pub tables: Vec<(String, Bytes, Option<u64>)>,
+}

@@ -1,0 +1,175 @@
+//! The one thread that runs closes, in the order in which they were asked for.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use closemark_data::date;
+use closemark_data::publication::Published;
+use tokio::sync::mpsc;
+use tonic::Status;
+
+use super::progress::{Progress, Teller};
+use super::{day, overrides};
+use crate::pipeline::{self, CloseWork};
+use crate::profile::Profile;
+use crate::serve::clock::{self, Watch};
+use crate::serve::config::ServeConfig;
+use crate::serve::errors;
+use crate::serve::ingest::Log;
+use crate::serve::ledger::{CloseRecord, CloseRequest, Ledger};
+
+/// After this time there may be room for another close.
+const RETRY: Duration = Duration::from_secs(30);
+
+/// What the runner works with.
+#[derive(Clone)]
+pub(crate) struct RunnerParts {
+    pub(crate) config: ServeConfig,
+    pub(crate) ledger: Arc<Ledger>,
+    pub(crate) log: Log,
+    pub(crate) progress: Arc<Progress>,
+}
+
+/// Asks the runner.
+#[derive(Clone)]
+pub(crate) struct Runner {
+    jobs: mpsc::Sender<CloseRecord>,
+    progress: Arc<Progress>,
+}
+
+impl Runner {
+    /// Starts the thread, and again whatever ran when the service last ended: a close is the same close after a restart.
+    ///
+    /// # Errors
+    /// Where the ledger cannot be read or the thread cannot start.
+    pub(crate) fn start(parts: RunnerParts) -> anyhow::Result<Self> {
+        let unfinished = parts.ledger.unfinished()?;
+        let pending = parts.config.limits.closes_pending_max as usize + unfinished.len();
+        let (jobs, mut receiver) = mpsc::channel::<CloseRecord>(pending);
+        let progress = Arc::clone(&parts.progress);
+        std::thread::Builder::new().name("closes".to_owned()).spawn(move || {
+            while let Some(job) = receiver.blocking_recv() {
+                run(&parts, &job);
+            }
+        })?;
+        let runner = Self { jobs, progress };
+        for record in unfinished {
+            tracing::info!(close = record.close_id, "starting again");
+            let permit = runner.room().map_err(|status| anyhow::anyhow!("{}", status.message()))?;
+            runner.put(permit, record);
+        }
+        Ok(runner)
+    }
+
+    /// Room for another close.
+    ///
+    /// # Errors
+    /// RESOURCE_EXHAUSTED with a time to retry after.
+    pub(crate) fn room(&self) -> Result<mpsc::OwnedPermit<CloseRecord>, Status> {
+        self.jobs
+            .clone()
+            .try_reserve_owned()
+            .map_err(|_| errors::exhausted("limits.closes_pending_max", "as many closes wait as may", RETRY))
+    }
+
+    /// Puts a close in line.
+    pub(crate) fn put(&self, room: mpsc::OwnedPermit<CloseRecord>, record: CloseRecord) {
+        self.progress.begin(&record.close_id);
+        room.send(record);
+    }
+}
+
+fn run(parts: &RunnerParts, record: &CloseRecord) {
+    let teller = parts.progress.begin(&record.close_id);
+    let done = close(parts, record, &teller);
+    let now = clock::now();
+    let entered = match &done {
+        Ok(published) => {
+            measure(published);
+            let (run, state) = (published.run_id.as_str(), published.state.as_str());
+            tracing::info!(close = record.close_id, date = record.market_date, run, state, "published");
+            parts.ledger.end_close(&record.close_id, Ok((run, state)), now)
+        }
+        Err(error) => {
+            metrics::counter!("closemark_closes_total", "state" => "FAILED").increment(1);
+            tracing::error!(close = record.close_id, date = record.market_date, %error, "close failed");
+            parts.ledger.end_close(&record.close_id, Err(&one_line(&format!("{error:#}"))), now)
+        }
+    };
+    if let Err(error) = entered {
+        // Nothing is lost: the close starts again with the service, and finds its run published.
+        tracing::error!(close = record.close_id, %error, "the end of a close could not be entered");
+    }
+    parts.progress.end(&record.close_id);
+}
+
+fn measure(published: &Published) {
+    metrics::counter!("closemark_closes_total", "state" => published.state.as_str()).increment(1);
+    for gate in &published.gates {
+        let value = gate.value.unwrap_or(f64::NAN);
+        metrics::gauge!("closemark_close_gate", "gate" => gate.name.clone()).set(value);
+        let passed = f64::from(u8::from(gate.pass));
+        metrics::gauge!("closemark_close_gate_passed", "gate" => gate.name.clone()).set(passed);
+    }
+}
+
+fn close(parts: &RunnerParts, record: &CloseRecord, teller: &Teller) -> anyhow::Result<Published> {
+    let request: CloseRequest = serde_json::from_str(&record.request).context("the ledger's request")?;
+    let section = &parts.config.close;
+    let out = parts.config.out_folder();
+    let mut profile = Profile::default();
+    let mut day = stage(teller, "read", || {
+        let market_date = date::parse(&record.market_date).context("the ledger's date")?;
+        let found = parts.log.snapshot_blocking(market_date);
+        let found = found.map_err(|status| anyhow::anyhow!("{}", status.message()))?;
+        let snapshot = found.with_context(|| format!("nothing was taken in for {}", record.market_date))?;
+        day::read(section, &out, &snapshot, &request)
+    })?;
+    stage(teller, "curve", || pipeline::settle(&mut day, &mut profile))?;
+    let fixed = overrides::in_effect(&parts.ledger, &record.market_date)?;
+    let audit_head = parts.ledger.audit_head()?;
+    let choices = request.choices();
+    let work = CloseWork {
+        choices: &choices,
+        threads: (section.threads > 0).then_some(section.threads),
+        base_run: (!request.base_run.is_empty()).then_some(request.base_run.as_str()),
+        overrides: &fixed,
+        audit_head: Some(&audit_head),
+        watcher: teller,
+    };
+    teller.series(day.underlyings.iter().map(|underlying| underlying.series.len() as u64).sum());
+    Ok(stage(teller, "mark", || pipeline::close_day(day, &work, &out, &mut profile))?.published)
+}
+
+/// Runs a stage, telling whoever watches and the metrics.
+fn stage<T>(teller: &Teller, name: &'static str, run: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Result<T> {
+    teller.stage(name);
+    let watch = Watch::start();
+    let done = run();
+    metrics::histogram!("closemark_close_stage_seconds", "stage" => name).record(watch.seconds());
+    done
+}
+
+/// An error as callers may see it: one line, without the host's paths.
+fn one_line(text: &str) -> String {
+    let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let shown = |word: &str| {
+        let path = Path::new(word.trim_end_matches(':'));
+        if path.is_absolute() {
+            path.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned())
+        } else {
+            word.to_owned()
+        }
+    };
+    line.split(' ').map(shown).collect::<Vec<_>>().join(" ").chars().take(1000).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn errors_do_not_show_where_things_lie() {
+        assert_eq!(super::one_line("rename /srv/x/run=1: no\nspace"), "rename run=1 no space");
+    }
+}

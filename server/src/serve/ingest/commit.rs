@@ -1,0 +1,343 @@
+//! The commit thread: the one owner of the quote log.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::Context;
+use closemark_data::files::{Disk, Files};
+use closemark_data::log::{
+    AppendError, Appended, DaySnapshot, EncodedBatch, EncodedReference, LogError, LogLimits, QuoteLog,
+};
+use closemark_pricing::series::Date;
+use tokio::sync::{mpsc, oneshot};
+use tonic::Status;
+
+use super::refusals;
+use crate::serve::clock::Watch;
+use crate::serve::config::Limits;
+use crate::serve::errors;
+
+/// Most answers that wait for one commit.
+const GROUP_MAX: usize = 256;
+
+/// What the log is opened with.
+#[derive(Clone, Debug)]
+pub(crate) struct LogSettings {
+    /// The file system.
+    pub(crate) files: Arc<dyn Files>,
+    /// The log's folder.
+    pub(crate) folder: PathBuf,
+    /// Its limits.
+    pub(crate) limits: LogLimits,
+    /// Commands that may wait.
+    pub(crate) pending: usize,
+}
+
+impl LogSettings {
+    pub(crate) fn new(folder: &Path, limits: &Limits) -> Self {
+        let producers = usize::try_from(limits.producers_per_day_max).unwrap_or(usize::MAX);
+        Self {
+            files: Arc::new(Disk),
+            folder: folder.join("quotes"),
+            limits: LogLimits { producers, ..LogLimits::default() },
+            pending: usize::try_from(limits.batches_pending_max).unwrap_or(usize::MAX),
+        }
+    }
+}
+
+/// Asks the commit thread.
+#[derive(Clone, Debug)]
+pub(crate) struct Log {
+    commands: mpsc::Sender<Command>,
+}
+
+#[derive(Debug)]
+enum Command {
+    Batch(EncodedBatch, Answer<u64>),
+    Reference(EncodedReference, Answer<u64>),
+    Snapshot(Date, Answer<Option<DaySnapshot>>),
+}
+
+type Answer<T> = oneshot::Sender<Result<T, Status>>;
+
+impl Log {
+    /// Opens the log and starts its thread. The thread ends when every handle is gone.
+    ///
+    /// # Errors
+    /// Where the log is locked, damaged, or cannot be read.
+    pub(crate) fn start(settings: LogSettings) -> anyhow::Result<Self> {
+        let log = open(&settings).with_context(|| "the quote log cannot be opened".to_owned())?;
+        let (commands, receiver) = mpsc::channel(settings.pending);
+        let owner = Owner { settings, log: Some(log), receiver };
+        std::thread::Builder::new().name("commit".to_owned()).spawn(move || owner.run())?;
+        Ok(Self { commands })
+    }
+
+    /// Hands a batch over; the receiver has the acknowledged sequence once it is durable. Waits while the queue is full.
+    ///
+    /// # Errors
+    /// UNAVAILABLE where the service ends.
+    pub(crate) async fn append(&self, batch: EncodedBatch) -> Result<oneshot::Receiver<Result<u64, Status>>, Status> {
+        let (answer, receiver) = oneshot::channel();
+        self.send(Command::Batch(batch, answer)).await?;
+        Ok(receiver)
+    }
+
+    /// Puts reference records; the version they make, once it is durable.
+    pub(crate) async fn put_reference(&self, update: EncodedReference) -> Result<u64, Status> {
+        self.ask(|answer| Command::Reference(update, answer)).await
+    }
+
+    /// What is durable of a date.
+    pub(crate) async fn snapshot(&self, date: Date) -> Result<Option<DaySnapshot>, Status> {
+        self.ask(|answer| Command::Snapshot(date, answer)).await
+    }
+
+    /// What is durable of a date, asked by a thread that may wait.
+    pub(crate) fn snapshot_blocking(&self, date: Date) -> Result<Option<DaySnapshot>, Status> {
+        let (answer, receiver) = oneshot::channel();
+        let sent = self.commands.blocking_send(Command::Snapshot(date, answer));
+        sent.map_err(|_| refusals::ended())?;
+        receiver.blocking_recv().map_err(|_| refusals::ended())?
+    }
+
+    async fn ask<T>(&self, command: impl FnOnce(Answer<T>) -> Command) -> Result<T, Status> {
+        let (answer, receiver) = oneshot::channel();
+        self.send(command(answer)).await?;
+        receiver.await.map_err(|_| refusals::ended())?
+    }
+
+    async fn send(&self, command: Command) -> Result<(), Status> {
+        self.commands.send(command).await.map_err(|_| refusals::ended())
+    }
+}
+
+fn open(settings: &LogSettings) -> Result<QuoteLog, LogError> {
+    QuoteLog::open(Arc::clone(&settings.files), &settings.folder, settings.limits)
+}
+
+/// The thread's own.
+struct Owner {
+    settings: LogSettings,
+    log: Option<QuoteLog>,
+    receiver: mpsc::Receiver<Command>,
+}
+
+/// What is told once the commit is done.
+struct Waiting {
+    since: Watch,
+    value: u64,
+    answer: Answer<u64>,
+}
+
+impl Owner {
+    fn run(mut self) {
+        let mut group = Vec::with_capacity(GROUP_MAX);
+        while let Some(first) = self.receiver.blocking_recv() {
+            self.take(first, &mut group);
+            while group.len() < GROUP_MAX {
+                let Ok(next) = self.receiver.try_recv() else { break };
+                self.take(next, &mut group);
+            }
+            self.commit(&mut group);
+            metrics::gauge!("closemark_log_batches_waiting").set(self.receiver.len() as f64);
+        }
+    }
+
+    /// The log; opened again after it was in trouble.
+    fn log(&mut self) -> Result<&mut QuoteLog, Status> {
+        if self.log.as_ref().is_some_and(|log| log.refusing().is_some()) {
+            self.log = None;
+        }
+        if self.log.is_none() {
+            match open(&self.settings) {
+                Ok(log) => self.log = Some(log),
+                Err(error) => return Err(refusals::log(&error)),
+            }
+            tracing::info!("the log was opened again");
+        }
+        self.log.as_mut().ok_or_else(|| errors::internal("opening the log", &"it is not there"))
+    }
+
+    fn take(&mut self, command: Command, group: &mut Vec<Waiting>) {
+        match command {
+            Command::Batch(batch, answer) => match self.append(&batch, group) {
+                Ok(Appended::Durable { acknowledged_sequence }) => {
+                    metrics::counter!("closemark_quotes_repeated_total").increment(u64::from(batch.quotes()));
+                    tell(answer, Ok(acknowledged_sequence));
+                }
+                Ok(Appended::Waiting(_)) => {
+                    group.push(Waiting { since: Watch::start(), value: batch.sequence(), answer })
+                }
+                Err(status) => tell(answer, Err(status)),
+            },
+            Command::Reference(update, answer) => match self.put(&update, group) {
+                Ok((version, true)) => group.push(Waiting { since: Watch::start(), value: version, answer }),
+                Ok((version, false)) => tell(answer, Ok(version)),
+                Err(status) => tell(answer, Err(status)),
+            },
+            Command::Snapshot(date, answer) => {
+                let found = self.log().and_then(|log| log.snapshot(date).map_err(|error| refusals::log(&error)));
+                tell(answer, found);
+            }
+        }
+    }
+
+    fn append(&mut self, batch: &EncodedBatch, group: &mut Vec<Waiting>) -> Result<Appended, Status> {
+        match self.log()?.append(batch) {
+            Err(AppendError::Full { .. }) => {
+                self.commit(group);
+                self.log()?.append(batch).map_err(|error| self.refused(&error, group))
+            }
+            done => done.map_err(|error| self.refused(&error, group)),
+        }
+    }
+
+    fn put(&mut self, update: &EncodedReference, group: &mut Vec<Waiting>) -> Result<(u64, bool), Status> {
+        let done = match self.log()?.put_reference(update) {
+            Err(AppendError::Full { .. }) => {
+                self.commit(group);
+                self.log()?.put_reference(update)
+            }
+            done => done,
+        };
+        let put = done.map_err(|error| self.refused(&error, group))?;
+        Ok((put.version, put.ticket.is_some()))
+    }
+
+    /// Where the log itself is in trouble, nothing that waits may be acknowledged.
+    fn refused(&mut self, error: &AppendError, group: &mut Vec<Waiting>) -> Status {
+        let status = refusals::append(error);
+        if matches!(error, AppendError::Log(_)) {
+            for waiting in group.drain(..) {
+                tell(waiting.answer, Err(status.clone()));
+            }
+        }
+        status
+    }
+
+    fn commit(&mut self, group: &mut Vec<Waiting>) {
+        if group.is_empty() {
+            return;
+        }
+        let watch = Watch::start();
+        let done = self.log().and_then(|log| log.commit().map_err(|error| refusals::log(&error)));
+        match done {
+            Ok(committed) => {
+                metrics::histogram!("closemark_log_commit_seconds").record(watch.seconds());
+                metrics::counter!("closemark_quotes_taken_total").increment(committed.quotes);
+                metrics::counter!("closemark_log_bytes_total").increment(committed.bytes);
+                let lag = group.first().map_or(0.0, |oldest| oldest.since.seconds());
+                metrics::gauge!("closemark_log_lag_seconds").set(lag);
+                for waiting in group.drain(..) {
+                    tell(waiting.answer, Ok(waiting.value));
+                }
+            }
+            Err(status) => {
+                for waiting in group.drain(..) {
+                    tell(waiting.answer, Err(status.clone()));
+                }
+            }
+        }
+    }
+}
+
+/// Tells an answer; whoever asked may have left.
+fn tell<T>(answer: Answer<T>, value: Result<T, Status>) {
+    drop(answer.send(value));
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use closemark_data::date;
+    use closemark_data::files::{Forget, Simulated};
+    use closemark_data::log::{BatchEncoder, BatchHead, EncodedBatch, IncomingQuote, LogLimits, Record};
+    use tonic::{Code, Status};
+    use tonic_types::StatusExt;
+
+    use super::{Log, LogSettings};
+
+    fn log(files: &Simulated) -> Log {
+        let settings = LogSettings {
+            files: Arc::new(files.clone()),
+            folder: "/log".into(),
+            limits: LogLimits::default(),
+            pending: 4,
+        };
+        Log::start(settings).unwrap()
+    }
+
+    fn batch(sequence: u64) -> EncodedBatch {
+        let market_date = date::parse("2026-11-20").unwrap();
+        let head = BatchHead { producer_id: "feed", sequence, market_date, received_unix_nanos: 0 };
+        let quote = IncomingQuote {
+            osi_symbol: "XYZ   261218C00100000",
+            venue: "XCBO",
+            ask: Some(1_250_000),
+            ..IncomingQuote::default()
+        };
+        BatchEncoder::default().encode(&head, [quote; 50]).unwrap()
+    }
+
+    async fn append(log: &Log, sequence: u64) -> Result<u64, Status> {
+        log.append(batch(sequence)).await?.await.unwrap()
+    }
+
+    async fn batches(log: &Log) -> u64 {
+        let snapshot = log.snapshot(date::parse("2026-11-20").unwrap()).await.unwrap();
+        let mut count = 0;
+        if let Some(snapshot) = snapshot {
+            let counted = |record: Record<'_>| count += u64::from(matches!(record, Record::Batch(_)));
+            snapshot.for_each(counted).unwrap();
+        }
+        count
+    }
+
+    #[tokio::test]
+    async fn a_full_disk_refuses_loses_nothing_and_goes_on_once_there_is_room() {
+        let files = Simulated::default();
+        let log = log(&files);
+        assert_eq!(append(&log, 1).await.unwrap(), 1);
+        files.set_room(Some(10));
+        let status = append(&log, 2).await.unwrap_err();
+        assert_eq!(status.code(), Code::ResourceExhausted, "{status:?}");
+        assert!(status.get_error_details().retry_info().unwrap().retry_delay.is_some());
+        assert!(append(&log, 2).await.is_err());
+        assert_eq!(batches(&log).await, 1);
+        files.set_room(None);
+        assert_eq!(append(&log, 2).await.unwrap(), 2);
+        assert_eq!(append(&log, 1).await.unwrap(), 2);
+        assert_eq!(batches(&log).await, 2);
+    }
+
+    #[tokio::test]
+    async fn a_read_only_disk_refuses_and_can_still_be_read() {
+        let files = Simulated::default();
+        let log = log(&files);
+        assert_eq!(append(&log, 1).await.unwrap(), 1);
+        files.set_read_only(true);
+        let status = append(&log, 2).await.unwrap_err();
+        assert_eq!(status.code(), Code::Unavailable, "{status:?}");
+        assert_eq!(status.get_error_details().error_info().unwrap().reason, "STORAGE_READ_ONLY");
+        files.set_read_only(false);
+        assert_eq!(append(&log, 2).await.unwrap(), 2);
+        assert_eq!(batches(&log).await, 2);
+    }
+
+    #[tokio::test]
+    async fn what_was_acknowledged_is_there_after_a_power_cut() {
+        let files = Simulated::default();
+        let first = log(&files);
+        for sequence in 1..=5 {
+            assert_eq!(append(&first, sequence).await.unwrap(), sequence);
+        }
+        files.restart(Forget::Everything);
+        let second = log(&files);
+        assert_eq!(batches(&second).await, 5);
+        assert_eq!(append(&second, 6).await.unwrap(), 6);
+        let gap = append(&second, 8).await.unwrap_err();
+        assert_eq!(gap.get_error_details().error_info().unwrap().metadata["expected_sequence"], "7");
+    }
+}

@@ -1,0 +1,157 @@
+//! QuoteService: a stream of batches in, a stream of acknowledgements out.
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use closemark_data::log::{BatchEncoder, BatchHead, EncodedBatch, IncomingQuote};
+use closemark_proto::v1::quote_service_server::QuoteService;
+use closemark_proto::v1::{IngestQuotesRequest, IngestQuotesResponse, RefusedQuote};
+use tokio::sync::{mpsc, oneshot};
+use tokio_stream::wrappers::ReceiverStream;
+use tokio_stream::{Stream, StreamExt};
+use tonic::{Request, Response, Status, Streaming};
+
+use super::refusals;
+use crate::serve::clock;
+use crate::serve::errors;
+use crate::serve::names;
+use crate::serve::security::{Caller, Role};
+use crate::serve::state::Service;
+
+/// Batches of one stream that may wait for the log.
+const IN_FLIGHT_MAX: usize = 8;
+
+/// See [`QuoteService`].
+pub(crate) struct Quotes(pub(crate) Arc<Service>);
+
+/// A batch handed over, with what its acknowledgement will say.
+struct Handed {
+    durable: oneshot::Receiver<Result<u64, Status>>,
+    refused: Vec<RefusedQuote>,
+    refused_count: u32,
+}
+
+#[tonic::async_trait]
+impl QuoteService for Quotes {
+    type IngestQuotesStream = Pin<Box<dyn Stream<Item = Result<IngestQuotesResponse, Status>> + Send>>;
+
+    async fn ingest_quotes(
+        &self,
+        request: Request<Streaming<IngestQuotesRequest>>,
+    ) -> Result<Response<Self::IngestQuotesStream>, Status> {
+        let caller = Caller::of(&request)?;
+        let (handed_sender, handed) = mpsc::channel(IN_FLIGHT_MAX);
+        let (answers, answered) = mpsc::channel(IN_FLIGHT_MAX);
+        tokio::spawn(acknowledge(handed, answers));
+        tokio::spawn(take_in(Arc::clone(&self.0), caller, request.into_inner(), handed_sender));
+        Ok(Response::new(Box::pin(ReceiverStream::new(answered))))
+    }
+}
+
+/// Reads batches until the stream, the caller's right or the service ends.
+async fn take_in(
+    service: Arc<Service>,
+    caller: Caller,
+    mut batches: Streaming<IngestQuotesRequest>,
+    handed: mpsc::Sender<Result<Handed, Status>>,
+) {
+    let mut encoder = BatchEncoder::default();
+    let mut drain = service.drain.clone();
+    loop {
+        let next = tokio::select! {
+            next = batches.next() => next,
+            () = drain.begun() => Some(Err(refusals::ended())),
+        };
+        let step = match next {
+            None => return,
+            Some(Err(status)) => Err(too_large(status)),
+            Some(Ok(batch)) => hand_over(&service, &caller, &mut encoder, &batch).await,
+        };
+        let ends = step.is_err();
+        // Whoever acknowledges is gone where the client is.
+        if handed.send(step).await.is_err() || ends {
+            return;
+        }
+    }
+}
+
+/// Encodes a batch and gives it to the log.
+async fn hand_over(
+    service: &Service,
+    caller: &Caller,
+    encoder: &mut BatchEncoder,
+    batch: &IngestQuotesRequest,
+) -> Result<Handed, Status> {
+    // A stream may last a day; the caller's right may not.
+    service.access.still(caller, Role::Ingest)?;
+    let limit = service.config.limits.quotes_per_batch_max;
+    if batch.quotes.len() > limit as usize {
+        return Err(errors::too_large("limits.quotes_per_batch_max", format!("a batch has at most {limit} quotes")));
+    }
+    let encoded = encode(encoder, batch)?;
+    let refused = encoded.refused.iter().map(|row| RefusedQuote { index: row.index, reason: row.reason.to_owned() });
+    let (refused, refused_count) = (refused.collect(), encoded.refused_count);
+    if refused_count > 0 {
+        metrics::counter!("closemark_quotes_refused_total").increment(u64::from(refused_count));
+    }
+    let durable = service.log.append(encoded).await?;
+    Ok(Handed { durable, refused, refused_count })
+}
+
+fn encode(encoder: &mut BatchEncoder, batch: &IngestQuotesRequest) -> Result<EncodedBatch, Status> {
+    let head = BatchHead {
+        producer_id: &batch.producer_id,
+        sequence: batch.sequence,
+        market_date: names::date("market_date", &batch.market_date)?,
+        received_unix_nanos: clock::now().0,
+    };
+    let quotes = batch.quotes.iter().map(|quote| IncomingQuote {
+        osi_symbol: &quote.osi_symbol,
+        venue: &quote.venue,
+        bid: quote.bid.map(|price| price.micros),
+        bid_size: quote.bid_size,
+        ask: quote.ask.map(|price| price.micros),
+        ask_size: quote.ask_size,
+        quote_time_unix_nanos: quote.quote_time_unix_nanos,
+        sequence: quote.venue_sequence,
+        currency: &quote.currency,
+        multiplier: quote.multiplier,
+    });
+    encoder.encode(&head, quotes).map_err(|error| refusals::encode(&error))
+}
+
+/// Acknowledges in the order of the batches, each once it is durable.
+async fn acknowledge(
+    mut handed: mpsc::Receiver<Result<Handed, Status>>,
+    answers: mpsc::Sender<Result<IngestQuotesResponse, Status>>,
+) {
+    while let Some(step) = handed.recv().await {
+        let answer = match step {
+            Err(status) => Err(status),
+            Ok(handed) => match handed.durable.await {
+                Ok(Ok(acknowledged_sequence)) => Ok(IngestQuotesResponse {
+                    acknowledged_sequence,
+                    refused: handed.refused,
+                    refused_count: handed.refused_count,
+                }),
+                Ok(Err(status)) => Err(status),
+                Err(_) => Err(refusals::ended()),
+            },
+        };
+        let ends = answer.is_err();
+        if answers.send(answer).await.is_err() || ends {
+            return;
+        }
+    }
+}
+
+/// A message above its limit is a limit like the others; anything else ended the stream and says so itself.
+fn too_large(status: Status) -> Status {
+    if status.code() == tonic::Code::OutOfRange {
+        return errors::too_large(
+            "limits.message_bytes_max",
+            "a message is larger than limits.message_bytes_max allows",
+        );
+    }
+    status
+}

@@ -1,0 +1,117 @@
+// The card of a series: from the venues' quotes to the mark, step by step, with the reasons.
+import * as api from "./api.js";
+import { finite, fixed, link, make, money, percent, signed, whole } from "./parts.js";
+
+export async function fill(parent, state, slice) {
+  if (!state.series) {
+    make(parent, "p", { class: "soft empty", text: "Choose a series: click it in the picture, or put the pointer there and press Enter." });
+    worst(parent, slice);
+    return;
+  }
+  let one;
+  try {
+    one = await api.series(state, state.series);
+  } catch (error) {
+    make(parent, "p", { class: "bad", text: error.status === 404 ? "This run has no series " + state.series + "." : error.message });
+    return;
+  }
+  const head = make(parent, "div", { class: "card-head" });
+  make(head, "h2", { text: (one.option_type === "P" ? "Put " : "Call ") + money(one.strike) + ", " + one.expiration });
+  link(head, { series: "" }, "×", { class: "close", "aria-label": "Close the card", title: "Close (Esc)" });
+  make(parent, "p", { class: "symbol", text: one.osi_symbol });
+  make(parent, "p", { class: "verdict", text: verdict(one) });
+
+  const steps = make(parent, "ol", { class: "steps" });
+  step(steps, "Best bid and offer", [
+    ["bid × ask", money(one.bid) + " × " + money(one.ask)],
+    ["sizes", (one.bid_size ?? "–") + " × " + (one.ask_size ?? "–")],
+    ["venues", whole(one.venue_count)],
+    ["status", [one.quote_status, ...one.quote_flags].join(", ")],
+    ["mid", money(one.mid)],
+  ]);
+  step(steps, "Implied volatility", [
+    ["bid", percent(one.bid_implied_volatility, 3)],
+    ["mid", percent(one.implied_volatility, 3)],
+    ["ask", percent(one.ask_implied_volatility, 3)],
+    ["inversion", one.volatility_status],
+  ]);
+  step(steps, "Smoothing", [
+    ["in the last fit", one.accepted === null ? "no mid" : one.accepted ? "accepted" : "excluded"],
+    ["smoothed", percent(one.smoothed_volatility, 3)],
+    ["moved by", finite(one.edit_volatility) ? signed(100 * one.edit_volatility, 3) + " %" : "–"],
+    ["total variance", fixed(one.total_variance, 6)],
+    ["ln(K/F)", fixed(one.log_moneyness, 5)],
+  ]);
+  step(steps, "Mark", [
+    ["mark", finite(one.mark) ? one.mark.toFixed(6) : "none"],
+    ["decided by", one.mark_source],
+    ["mark − mid", finite(one.edit) ? signed(one.edit, 6) : "–"],
+    ["in half-spreads", signed(one.edit_half_spreads, 3)],
+    ["per contract", finite(one.mark) ? (one.mark * one.multiplier).toFixed(4) + " " + one.currency : "–"],
+    ["confidence", fixed(one.confidence, 3)],
+  ]);
+  if (one.reasons.length) make(parent, "p", { class: "reasons", text: one.reasons.join(", ") });
+
+  const more = make(parent, "details", {}, make(null, "summary", { text: "Sensitivities and inputs" }));
+  list(more, [
+    ["delta", fixed(one.delta, 6)], ["gamma", fixed(one.gamma, 8)], ["vega", fixed(one.vega, 6)], ["theta, per day", fixed(one.theta, 6)], ["rho", fixed(one.rho, 6)],
+    ["underlying", money(one.underlying_price)], ["forward", fixed(one.forward, 6)], ["discount factor", fixed(one.discount_factor, 9)],
+    ["borrow", percent(one.borrow_rate, 3)], ["carry", percent(one.carry_rate, 3)], ["dividends", fixed(one.dividend_present_value, 6)],
+    ["years", fixed(one.time_to_expiry, 8)], ["exercise", one.exercise_style], ["settlement", one.settlement], ["multiplier", whole(one.multiplier)],
+    ["currency", one.currency], ["deliverable", one.deliverable],
+  ]);
+  if (one.exceptions.length) {
+    const box = make(parent, "details", { open: true }, make(null, "summary", { text: "What was recorded (" + one.exceptions.length + ")" }));
+    const list = make(box, "ul", { class: "recorded" });
+    for (const e of one.exceptions) {
+      const change = e.before !== null || e.after !== null ? ": " + [e.field, [e.before, e.after].filter((v) => v !== null).join(" → ")].filter(Boolean).join(" ") : e.field ? ": " + e.field : "";
+      make(list, "li", {}, make(null, "b", { text: e.reason }), " " + e.stage + change + (e.author ? ", by " + e.author : ""));
+    }
+  }
+  const foot = make(parent, "div", { class: "exports" });
+  make(foot, "button", {
+    type: "button", class: "plain", text: "Copy as JSON",
+    onclick: async (event) => {
+      const button = event.currentTarget;
+      await navigator.clipboard.writeText(JSON.stringify(one, null, 2));
+      button.textContent = "Copied";
+    },
+  });
+}
+
+// What the mark is, in one sentence.
+function verdict(one) {
+  if (!finite(one.mark)) return "No mark: " + (one.reasons.join(", ") || "nothing justified a number") + ".";
+  const where = !finite(one.bid) && !finite(one.ask) ? "without a quote" : finite(one.bid) && one.mark < one.bid ? "below the bid" : finite(one.ask) && one.mark > one.ask ? "above the ask" : "inside the quote";
+  const size = finite(one.edit_half_spreads) ? ", " + Math.abs(one.edit_half_spreads).toFixed(2) + " half-spreads from the mid" : "";
+  return one.mark.toFixed(6) + " " + one.currency + " per share, " + where + size + ".";
+}
+
+function step(parent, title, pairs) {
+  list(make(parent, "li", {}, make(null, "h3", { text: title })), pairs);
+}
+
+function list(parent, pairs) {
+  const grid = make(parent, "dl");
+  for (const [name, value] of pairs) {
+    make(grid, "dt", { text: name });
+    make(grid, "dd", { text: value });
+  }
+}
+
+// Where to look first: the largest edits of the slice.
+function worst(parent, slice) {
+  const places = slice.residual.map((r, i) => [r, i]).filter(([r]) => finite(r)).sort((a, b) => Math.abs(b[0]) - Math.abs(a[0])).slice(0, 8);
+  if (!places.length) return;
+  make(parent, "h3", { text: "Largest edits here" });
+  const table = make(parent, "table", { "aria-label": "Largest edits of this slice" });
+  make(make(table, "thead"), "tr", {}, make(null, "th", { scope: "col", text: "series" }), make(null, "th", { scope: "col", text: "half-spreads" }), make(null, "th", { scope: "col", class: "left", text: "why" }));
+  const body = make(table, "tbody");
+  for (const [residual, i] of places) {
+    const line = make(body, "tr");
+    const reasons = slice.words.reasons.filter((_, bit) => Math.floor(slice.reasons[i] / 2 ** bit) % 2 === 1);
+    link(make(line, "td"), { series: slice.symbol[i], slice: slice.slice }, (slice.type[i] === "P" ? "put " : "call ") + money(slice.strike[i]));
+    make(line, "td", { text: signed(residual, 2) });
+    make(line, "td", { class: "left", text: reasons.join(", ") || slice.words.sources[slice.source[i]] });
+  }
+}

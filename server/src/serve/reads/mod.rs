@@ -1,0 +1,138 @@
+//! Reads: marks and slices by gRPC, whole tables by Arrow Flight. Role: read.
+//!
+//! Every answer is of one run: a request takes one snapshot, and page and resume tokens pin the run of the first
+//! answer, also when `CURRENT` moves meanwhile.
+
+mod flight;
+mod marks;
+mod messages;
+mod names;
+pub(crate) mod refusals;
+mod surfaces;
+
+use std::sync::Arc;
+
+use closemark_data::store::{Close, RunId, Store, StoreError, StoredTable, Tokens};
+use closemark_pricing::series::Date;
+use tokio::sync::Semaphore;
+use tonic::Status;
+use tonic::service::Routes;
+
+use arrow_flight::flight_service_server::FlightServiceServer;
+use closemark_proto::v1::mark_service_server::MarkServiceServer;
+use closemark_proto::v1::surface_service_server::SurfaceServiceServer;
+
+pub(crate) use names::RunName;
+
+use super::state::Service;
+use super::{errors, page};
+
+/// Requests that may wait for closes to be read from disk; more are told to come again.
+const READING_MAX: usize = 16;
+
+/// Adds the reading services and the page.
+pub(crate) fn add_to(routes: Routes, service: &Arc<Service>) -> Routes {
+    let budget = u64::from(service.config.limits.closes_memory_mebibytes) << 20;
+    let store = Arc::new(Store::new(service.config.out_folder(), budget));
+    let reads = Arc::new(Reads::new(store, service.page_key));
+    warm(&reads);
+    let bytes = service.config.limits.message_bytes_max as usize;
+    let marks = MarkServiceServer::new(marks::Marks::new(reads.clone())).max_decoding_message_size(bytes);
+    let surfaces = SurfaceServiceServer::new(surfaces::Surfaces::new(reads.clone())).max_decoding_message_size(bytes);
+    let tables = FlightServiceServer::new(flight::Tables::new(reads.clone())).max_decoding_message_size(bytes);
+    let mut routes = routes.add_service(marks).add_service(surfaces).add_service(tables);
+    let router = routes.axum_router_mut();
+    *router = std::mem::take(router).merge(page::routes(reads));
+    routes
+}
+
+/// Reads the latest close that counts, so that the first who asks finds it in memory.
+fn warm(reads: &Arc<Reads>) {
+    let store = reads.store.clone();
+    tokio::task::spawn_blocking(move || match store.latest() {
+        Ok(Some((date, run))) => {
+            if let Err(error) = store.close(date, run) {
+                tracing::warn!(%error, "the latest close cannot be read");
+            }
+        }
+        Ok(None) => {}
+        Err(error) => tracing::warn!(%error, "the published folder cannot be read"),
+    });
+}
+
+/// What all readers share.
+pub(crate) struct Reads {
+    store: Arc<Store>,
+    tokens: Tokens,
+    reading: Arc<Semaphore>,
+}
+
+impl Reads {
+    /// Readers of a store; `key` authenticates page and resume tokens and outlives the process, so that streams resume
+    /// after a restart.
+    pub(crate) fn new(store: Arc<Store>, key: [u8; 32]) -> Self {
+        // A key of their own, so that no token of another list can be one of these.
+        let tokens = Tokens::new(blake3::derive_key("closemark 2026 page and resume tokens of reads", &key));
+        Self { store, tokens, reading: Arc::new(Semaphore::new(READING_MAX)) }
+    }
+
+    /// The store.
+    pub(crate) fn store(&self) -> &Arc<Store> {
+        &self.store
+    }
+
+    /// The close that a name means, as it is now.
+    pub(crate) async fn snapshot(&self, name: RunName) -> Result<Arc<Close>, Status> {
+        let run = match name.run {
+            Some(run) => run,
+            None => self.store.current(name.date).map_err(|error| refusals::store(&error))?,
+        };
+        self.close(name.date, run).await
+    }
+
+    /// One run, from memory or from disk.
+    pub(crate) async fn close(&self, date: Date, run: RunId) -> Result<Arc<Close>, Status> {
+        match self.store.held_close(date, run) {
+            Some(close) => Ok(close),
+            None => self.from_disk(move |store| store.close(date, run)).await,
+        }
+    }
+
+    /// A table of a close, read where it is not in memory.
+    pub(crate) async fn table(&self, close: &Arc<Close>, name: &'static str) -> Result<Arc<StoredTable>, Status> {
+        match close.held_table(name) {
+            Some(table) => Ok(table),
+            None => {
+                let close = close.clone();
+                self.from_disk(move |store| store.table(&close, name)).await
+            }
+        }
+    }
+
+    async fn from_disk<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Store) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, Status> {
+        let waiting = self.reading.clone().try_acquire_owned();
+        let permit = waiting.map_err(|_| refusals::busy("closes are being read from disk"))?;
+        let store = self.store.clone();
+        let done = tokio::task::spawn_blocking(move || {
+            let _permit = permit;
+            read(&store)
+        });
+        match done.await {
+            Ok(Ok(found)) => Ok(found),
+            Ok(Err(error)) => Err(refusals::store(&error)),
+            Err(error) => Err(errors::internal("reading a close", &error)),
+        }
+    }
+}
+
+/// A page size within its bounds; zero asks for the default.
+fn page_size(field: &str, asked: i32, default: usize, most: usize) -> Result<usize, Status> {
+    match usize::try_from(asked) {
+        Ok(0) => Ok(default),
+        Ok(size) if size <= most => Ok(size),
+        _ => Err(errors::bad_field(field, &asked.to_string(), &format!("0 to {most}"))),
+    }
+}

@@ -1,0 +1,43 @@
+//! What readers are told when the store cannot give what they ask for.
+
+use std::time::Duration;
+
+use closemark_data::date;
+use closemark_data::store::StoreError;
+use tonic::{Code, Status};
+
+use crate::serve::errors;
+
+/// When to come again for a close that has no room in memory now.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// Too many closes are being read, or held, at once.
+pub(crate) fn busy(message: &str) -> Status {
+    errors::exhausted("limits.closes_memory_mebibytes", message, RETRY)
+}
+
+/// A token that this service did not make, or not for this request.
+pub(crate) fn forged(field: &str, token: &str) -> Status {
+    errors::bad_field(field, token, "a token that the last answer to the same request gave")
+}
+
+/// What the store said, with the thing that is missing as a resource. Paths stay in the log.
+pub(crate) fn store(error: &StoreError) -> Status {
+    match error {
+        StoreError::NoClose { date: day } => {
+            errors::not_found("closemark.v1.Close", &format!("dates/{}", date::to_text(*day)))
+        }
+        StoreError::NoRun { date: day, run } => {
+            errors::not_found("closemark.v1.Close", &format!("dates/{}/runs/{run}", date::to_text(*day)))
+        }
+        StoreError::NoTable { table, .. } => errors::not_found("closemark.v1.Dataset", table),
+        StoreError::Busy { .. } | StoreError::TooLarge { .. } => busy(&error.to_string()),
+        StoreError::Damaged { date: day, run, detail } => {
+            tracing::error!(date = %date::to_text(*day), %run, detail, "a published run is damaged");
+            let name = format!("dates/{}/runs/{run}", date::to_text(*day));
+            let message = "the run's files are not what its manifest says; the service's log says where";
+            errors::error(Code::DataLoss, "DAMAGED", message, &[("name", name.as_str())])
+        }
+        other => errors::internal("reading the published folder", other),
+    }
+}

@@ -1,0 +1,175 @@
+//! The guard that every request passes: admission, caller, role; and what became of the call.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use http::{HeaderMap, Request, Response, StatusCode, header};
+use http_body::Frame;
+use tonic::body::Body;
+use tonic::{Code, Status};
+use tower::{Layer, Service};
+
+use super::admission::{Admission, Admitted, Connection};
+use super::caller::{Access, Caller, unauthenticated};
+use super::role;
+use crate::serve::clock::Watch;
+use crate::serve::errors;
+use crate::serve::metrics::CallMetrics;
+
+/// How tonic says that a message was above its limit, percent-encoded as it stands in a header.
+const TOO_LARGE: &str = "Error,%20decoded%20message%20length%20too%20large";
+
+/// Puts the guard before every service.
+#[derive(Clone)]
+pub(crate) struct GuardLayer {
+    pub(crate) access: Arc<Access>,
+    pub(crate) admission: Arc<Admission>,
+    pub(crate) metrics: Arc<CallMetrics>,
+}
+
+impl<S> Layer<S> for GuardLayer {
+    type Service = Guard<S>;
+
+    fn layer(&self, inner: S) -> Guard<S> {
+        Guard { inner, own: self.clone() }
+    }
+}
+
+/// See [`GuardLayer`].
+#[derive(Clone)]
+pub(crate) struct Guard<S> {
+    inner: S,
+    own: GuardLayer,
+}
+
+impl GuardLayer {
+    fn check(&self, request: &Request<Body>) -> Result<(Admitted, Caller), Status> {
+        let connection = request
+            .extensions()
+            .get::<Arc<Connection>>()
+            .ok_or_else(|| errors::internal("finding the connection", &"no connection info"))?;
+        let admitted = self.admission.admit(connection)?;
+        let authorization = match request.headers().get(header::AUTHORIZATION) {
+            None => None,
+            Some(value) => Some(value.to_str().map_err(|_| unauthenticated("UNKNOWN_SCHEME", "no bearer token"))?),
+        };
+        let caller = self.access.caller(connection.peer, connection.certificate, authorization)?;
+        let needed = role::needed(request.uri().path());
+        if caller.roles == role::Roles::default() && !needed.is_empty() && authorization.is_none() {
+            // Somebody without a name is asked for one; somebody with a name is told which role is missing.
+            if caller.is_anonymous() {
+                return Err(unauthenticated("CREDENTIALS_MISSING", "this call needs a token or a client certificate"));
+            }
+        }
+        caller.require_one_of(needed)?;
+        Ok((admitted, caller))
+    }
+}
+
+impl<S> Service<Request<Body>> for Guard<S>
+where
+    S: Service<Request<Body>, Response = Response<Body>> + Clone + Send + 'static,
+    S::Future: Send,
+    S::Error: Send,
+{
+    type Response = Response<Body>;
+    type Error = S::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, mut request: Request<Body>) -> Self::Future {
+        let watch = Watch::start();
+        let call = self.own.metrics.begin(request.uri().path());
+        let grpc = is_grpc(request.headers());
+        let (admitted, caller) = match self.own.check(&request) {
+            Ok(admitted) => admitted,
+            Err(status) => {
+                tracing::debug!(path = request.uri().path(), code = ?status.code(), "refused");
+                call.ended(status.code(), watch.seconds());
+                return Box::pin(std::future::ready(Ok(answer(&status, grpc))));
+            }
+        };
+        request.extensions_mut().insert(caller);
+        // The clone that was ready is the one that is called.
+        let fresh = self.inner.clone();
+        let mut inner = std::mem::replace(&mut self.inner, fresh);
+        Box::pin(async move {
+            let mut response = inner.call(request).await?;
+            if let Some(status) = too_large(response.headers()) {
+                response = answer(&status, grpc);
+            }
+            call.ended(code_of(response.headers()), watch.seconds());
+            Ok(response.map(|body| Body::new(GuardedBody { body, _admitted: admitted })))
+        })
+    }
+}
+
+fn is_grpc(headers: &HeaderMap) -> bool {
+    headers.get(header::CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"))
+}
+
+/// A refusal, as a gRPC status or as plain HTTP, by what was asked.
+fn answer(status: &Status, grpc: bool) -> Response<Body> {
+    if grpc {
+        return status.clone().into_http();
+    }
+    let code = match status.code() {
+        Code::Unauthenticated => StatusCode::UNAUTHORIZED,
+        Code::PermissionDenied => StatusCode::FORBIDDEN,
+        Code::ResourceExhausted => StatusCode::TOO_MANY_REQUESTS,
+        _ => StatusCode::INTERNAL_SERVER_ERROR,
+    };
+    let mut response = Response::new(Body::new(format!("{}\n", status.message())));
+    *response.status_mut() = code;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, header::HeaderValue::from_static("text/plain; charset=utf-8"));
+    if code == StatusCode::UNAUTHORIZED {
+        headers.insert(header::WWW_AUTHENTICATE, header::HeaderValue::from_static("Bearer"));
+    } else if code == StatusCode::TOO_MANY_REQUESTS {
+        headers.insert(header::RETRY_AFTER, header::HeaderValue::from_static("1"));
+    }
+    response
+}
+
+/// tonic says OUT_OF_RANGE to a message above its limit; it is a limit like the others.
+fn too_large(headers: &HeaderMap) -> Option<Status> {
+    let message = headers.get(Status::GRPC_MESSAGE)?;
+    message.as_bytes().starts_with(TOO_LARGE.as_bytes()).then(|| {
+        errors::too_large("limits.message_bytes_max", "the message is larger than limits.message_bytes_max allows")
+    })
+}
+
+/// The status that stands in the headers: that of a call which ended there. Others end in trailers, and count as begun well.
+fn code_of(headers: &HeaderMap) -> Code {
+    headers.get(Status::GRPC_STATUS).map_or(Code::Ok, |value| Code::from_bytes(value.as_bytes()))
+}
+
+/// A body that keeps its call admitted until it ends.
+struct GuardedBody {
+    body: Body,
+    _admitted: Admitted,
+}
+
+impl http_body::Body for GuardedBody {
+    type Data = bytes::Bytes;
+    type Error = Status;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> http_body::SizeHint {
+        self.body.size_hint()
+    }
+}

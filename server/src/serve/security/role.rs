@@ -1,0 +1,110 @@
+//! The four roles, and which of them a call needs.
+
+use std::fmt;
+
+use serde::Deserialize;
+
+/// What a caller may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Role {
+    /// Send quotes and reference data.
+    Ingest,
+    /// Read marks, slices and closes.
+    Read,
+    /// Start and finalize closes.
+    Operate,
+    /// Propose and approve overrides of marks.
+    Override,
+}
+
+impl Role {
+    pub(crate) const ALL: [Self; 4] = [Self::Ingest, Self::Read, Self::Operate, Self::Override];
+
+    /// The word used in configuration and errors.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ingest => "ingest",
+            Self::Read => "read",
+            Self::Operate => "operate",
+            Self::Override => "override",
+        }
+    }
+
+    /// The role of a word.
+    pub(crate) fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|role| role.as_str() == word)
+    }
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// A set of roles.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Roles(u8);
+
+impl Roles {
+    /// The set of some roles.
+    pub(crate) fn of(roles: &[Role]) -> Self {
+        Self(roles.iter().fold(0, |set, role| set | 1 << (*role as u8)))
+    }
+
+    pub(crate) fn contains(self, role: Role) -> bool {
+        self.0 & 1 << (role as u8) != 0
+    }
+
+    pub(crate) fn iter(self) -> impl Iterator<Item = Role> {
+        Role::ALL.into_iter().filter(move |role| self.contains(*role))
+    }
+}
+
+/// Services that anybody may call who can connect.
+const OPEN: [&str; 3] =
+    ["grpc.health.v1.Health", "grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection"];
+
+/// The roles of which a caller needs one for a path; empty where none is needed.
+///
+/// The one table of who may call what. A path that is not in it, such as the web page, needs the role read.
+pub(crate) fn needed(path: &str) -> &'static [Role] {
+    let mut parts = path.trim_start_matches('/').splitn(2, '/');
+    let (service, method) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+    if OPEN.contains(&service) {
+        return &[];
+    }
+    match (service, method) {
+        ("closemark.v1.QuoteService" | "closemark.v1.ReferenceService", _) => &[Role::Ingest],
+        ("closemark.v1.CloseService", "StartClose" | "FinalizeClose") => &[Role::Operate],
+        ("closemark.v1.CloseService", "OverrideMark" | "ApproveOverride") => &[Role::Override],
+        ("closemark.v1.CloseService", _) => &[Role::Read, Role::Operate, Role::Override],
+        _ => &[Role::Read],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Role, Roles, needed};
+
+    #[test]
+    fn every_method_has_its_role_and_unknown_paths_are_not_open() {
+        assert_eq!(needed("/closemark.v1.QuoteService/IngestQuotes"), [Role::Ingest]);
+        assert_eq!(needed("/closemark.v1.CloseService/StartClose"), [Role::Operate]);
+        assert_eq!(needed("/closemark.v1.CloseService/ApproveOverride"), [Role::Override]);
+        assert_eq!(needed("/closemark.v1.MarkService/GetMark"), [Role::Read]);
+        assert_eq!(needed("/arrow.flight.protocol.FlightService/DoGet"), [Role::Read]);
+        assert_eq!(needed("/grpc.health.v1.Health/Check"), []);
+        for path in ["", "/", "/index.html", "//grpc.health.v1.Health/../x", "/grpc.health.v1.HealthX/Check"] {
+            assert!(needed(path) == [Role::Read] || path.starts_with("//"), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_set_holds_what_was_put_in() {
+        let set = Roles::of(&[Role::Read, Role::Override]);
+        assert_eq!(set.iter().collect::<Vec<_>>(), [Role::Read, Role::Override]);
+        assert!(!Roles::default().contains(Role::Ingest));
+    }
+}

@@ -1,0 +1,161 @@
+//! The server: bind, say where, serve, drain.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use closemark_proto::v1::close_service_server::CloseServiceServer;
+use closemark_proto::v1::quote_service_server::QuoteServiceServer;
+use closemark_proto::v1::reference_service_server::ReferenceServiceServer;
+use prost::Message;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::codec::CompressionEncoding;
+use tonic::service::Routes;
+use tonic::transport::Server;
+use tonic_health::ServingStatus;
+use tonic_health::server::HealthReporter;
+
+use super::closes::{Closes, run_schedule};
+use super::config::{Limits, ServeConfig};
+use super::drain::{Drain, DrainSwitch};
+use super::ingest::{Quotes, Reference};
+use super::metrics::{self, CallMetrics};
+use super::security::tls::Tls;
+use super::security::{Admission, GuardLayer};
+use super::state::Service;
+use super::{operations, reads, transport};
+use crate::output;
+
+/// Serves until SIGTERM or SIGINT, then drains.
+pub(crate) async fn serve(config: ServeConfig) -> anyhow::Result<()> {
+    let metrics = metrics::start()?;
+    let tls = Tls::open(&config.tls)?.map(Arc::new);
+    let (switch, drain) = DrainSwitch::new();
+    let service = Service::open(config, drain.clone())?;
+    let config = &service.config;
+
+    let listener = bind(config.server.listen).await?;
+    let operations_listener = bind(config.server.operations_listen).await?;
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    output::print(&format!(
+        "listening on {scheme}://{}\noperations on http://{}\n",
+        listener.local_addr()?,
+        operations_listener.local_addr()?
+    ))?;
+    tracing::info!(listen = %listener.local_addr()?, tls = tls.is_some(), "serving");
+
+    let (health, health_service) = tonic_health::server::health_reporter();
+    let routes = routes(&service)?.add_service(health_service);
+    let guard = GuardLayer {
+        access: Arc::clone(&service.access),
+        admission: Arc::new(Admission::new(&config.limits)),
+        metrics: Arc::new(CallMetrics::new(paths())),
+    };
+    let incoming = transport::accept(listener, tls.clone(), &config.limits, drain.clone());
+    let operations = tokio::spawn(operations::serve(operations_listener, metrics, drain.clone()));
+    tokio::spawn(signals(switch, tls, health));
+    tokio::spawn(run_schedule(Arc::clone(&service)));
+
+    let mut ended = drain.clone();
+    let serving = limited(&config.limits).layer(guard).serve_with_incoming_shutdown(
+        routes,
+        ReceiverStream::new(incoming),
+        async move { ended.begun().await },
+    );
+    tokio::select! {
+        served = serving => served.context("serving")?,
+        () = overdue(drain, config.server.drain_seconds_max) => tracing::warn!("drained no longer: calls are cut"),
+    }
+    operations.abort();
+    tracing::info!("ended");
+    Ok(())
+}
+
+async fn bind(address: std::net::SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))
+}
+
+/// Every gRPC service. Whoever adds one enters its roles in `security/role.rs`.
+fn routes(service: &Arc<Service>) -> anyhow::Result<Routes> {
+    let reflection = || {
+        tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(closemark_proto::FILE_DESCRIPTOR_SET)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+    };
+    let bytes = service.config.limits.message_bytes_max as usize;
+    let quotes = QuoteServiceServer::new(Quotes(Arc::clone(service))).max_decoding_message_size(bytes);
+    let reference = ReferenceServiceServer::new(Reference(Arc::clone(service))).max_decoding_message_size(bytes);
+    let closes = CloseServiceServer::new(Closes(Arc::clone(service))).max_decoding_message_size(bytes);
+    let routes = Routes::default()
+        .add_service(reflection().build_v1()?)
+        .add_service(reflection().build_v1alpha()?)
+        .add_service(quotes.accept_compressed(CompressionEncoding::Zstd).accept_compressed(CompressionEncoding::Gzip))
+        .add_service(
+            reference.accept_compressed(CompressionEncoding::Zstd).accept_compressed(CompressionEncoding::Gzip),
+        )
+        .add_service(closes);
+    Ok(reads::add_to(routes, service))
+}
+
+/// The paths of every method that closemark.v1 has.
+fn paths() -> impl Iterator<Item = String> {
+    let set = prost_types::FileDescriptorSet::decode(closemark_proto::FILE_DESCRIPTOR_SET).unwrap_or_default();
+    let mut paths = Vec::new();
+    for file in &set.file {
+        for service in &file.service {
+            for method in &service.method {
+                paths.push(format!("/{}.{}/{}", file.package(), service.name(), method.name()));
+            }
+        }
+    }
+    for method in ["DoGet", "GetFlightInfo", "ListFlights", "GetSchema"] {
+        paths.push(format!("/arrow.flight.protocol.FlightService/{method}"));
+    }
+    paths.into_iter()
+}
+
+/// tonic's transport under the configured limits.
+fn limited(limits: &Limits) -> Server {
+    Server::builder()
+        .accept_http1(true)
+        .timeout(Duration::from_secs(u64::from(limits.call_seconds_max)))
+        .max_concurrent_streams(limits.streams_per_connection_max)
+        .http2_max_header_list_size(limits.header_bytes_max)
+        .http2_max_pending_accept_reset_streams(Some(64))
+        .http2_keepalive_interval(Some(Duration::from_secs(u64::from(limits.keepalive_seconds))))
+        .http2_keepalive_timeout(Some(Duration::from_secs(u64::from(limits.keepalive_seconds))))
+        .tcp_nodelay(true)
+}
+
+/// SIGTERM and SIGINT begin the end; SIGHUP reads certificates again.
+async fn signals(switch: DrainSwitch, tls: Option<Arc<Tls>>, health: HealthReporter) {
+    let streams = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()), signal(SignalKind::hangup()));
+    let (Ok(mut terminate), Ok(mut interrupt), Ok(mut hangup)) = streams else {
+        tracing::error!("signals cannot be received");
+        return std::future::pending().await;
+    };
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+            _ = hangup.recv() => {
+                if let Some(tls) = &tls {
+                    tls.reload();
+                }
+            }
+        }
+    }
+    tracing::info!("draining");
+    health.set_service_status("", ServingStatus::NotServing).await;
+    switch.begin();
+    // The switch must outlive the drain it began.
+    std::future::pending::<()>().await;
+}
+
+/// Returns when the drain has lasted longer than it may.
+async fn overdue(mut drain: Drain, seconds: u32) {
+    drain.begun().await;
+    tokio::time::sleep(Duration::from_secs(u64::from(seconds))).await;
+}

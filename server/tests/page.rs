@@ -1,0 +1,271 @@
+//! The web page in a real Chromium: the numbers drawn against the API, the keys, both grounds, narrow and wide.
+
+#![cfg(feature = "serve")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+#[path = "page/browser.rs"]
+mod browser;
+mod serving;
+
+use browser::Browser;
+use serde_json::{Value, json};
+use serving::{Server, absent, close};
+
+/// A browser at the page of a published day, or `None` where this machine has none.
+struct Page {
+    server: Server,
+    browser: Browser,
+    run: String,
+    _out: tempfile::TempDir,
+}
+
+impl Page {
+    fn new(width: u32, dark: bool) -> Option<Self> {
+        let Some(program) = browser::program() else {
+            absent("the page's tests: no Chromium");
+            return None;
+        };
+        let out = tempfile::tempdir().unwrap();
+        close(out.path(), "0.05");
+        let run = close(out.path(), "0.04");
+        let server = Server::start(out.path(), &[]);
+        Some(Self { server, browser: Browser::start(&program, width, 900, dark), run, _out: out })
+    }
+
+    fn open(&mut self, query: &str) {
+        let url = format!("{}/{query}", self.server.address);
+        self.browser.open(&url);
+    }
+
+    fn value(&mut self, expression: &str) -> Value {
+        self.browser.evaluate(expression)
+    }
+
+    /// JSON of the API, asked by the browser itself.
+    fn api(&mut self, path: &str) -> Value {
+        self.value(&format!("fetch('api/v1/{path}').then((answer) => answer.json())"))
+    }
+
+    fn board(&mut self) -> Value {
+        let run = self.run.clone();
+        self.api(&format!("dates/{}/runs/{run}", serving::DATE))
+    }
+
+    fn calm(&self) {
+        assert!(self.browser.complaints.is_empty(), "{:?}", self.browser.complaints);
+    }
+}
+
+fn texts(value: &Value) -> Vec<String> {
+    value.as_array().unwrap().iter().map(|text| text.as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn the_board_shows_the_numbers_of_the_api_worst_first() {
+    let Some(mut page) = Page::new(1280, false) else { return };
+    page.open("");
+    let board = page.board();
+    let rows = board["rows"].as_array().unwrap();
+    let cells = |column: usize| {
+        format!("[...document.querySelectorAll('#board tbody tr')].map((row) => row.cells[{column}].textContent)")
+    };
+    let names = texts(&page.value(&cells(0)));
+    assert_eq!(names, rows.iter().map(|row| row["underlying"].as_str().unwrap()).collect::<Vec<_>>());
+    let doubts: Vec<f64> = rows.iter().map(|row| row["doubt"].as_f64().unwrap()).collect();
+    assert!(doubts.windows(2).all(|pair| pair[0] >= pair[1]), "{doubts:?}");
+    let edits = texts(&page.value(&cells(4)));
+    for (shown, row) in edits.iter().zip(rows) {
+        assert_eq!(*shown, row["worst_edit"].as_f64().map_or("–".to_owned(), |edit| format!("{edit:.2}")));
+    }
+    // Sorting and filtering are in the address.
+    page.value("document.querySelectorAll('#board th button')[2].click()");
+    page.browser.wait("location.search.includes('sort=series') && document.querySelector('th[aria-sort=descending]')?.textContent === 'series'");
+    let series = texts(&page.value(&cells(2)));
+    let mut expected: Vec<i64> = rows.iter().map(|row| row["series"].as_i64().unwrap()).collect();
+    expected.sort_unstable_by_key(|n| -n);
+    let found: Vec<i64> = series.iter().map(|text| text.replace(',', "").parse().unwrap()).collect();
+    assert_eq!(found, expected);
+    let name = &names[1];
+    page.open(&format!("?filter={name}"));
+    assert!(texts(&page.value(&cells(0))).iter().all(|shown| shown.contains(name.as_str())));
+    page.calm();
+}
+
+#[test]
+fn the_smile_draws_every_mark_where_the_api_says() {
+    let Some(mut page) = Page::new(1280, true) else { return };
+    page.open("");
+    let board = page.board();
+    let row = &board["rows"][0];
+    let (name, slice) = (row["underlying"].as_str().unwrap().to_owned(), row["slice"].as_str().unwrap().to_owned());
+    page.open(&format!("?u={name}&slice={slice}&x=log&all=1"));
+    let run = page.run.clone();
+    let one = page.api(&format!("dates/{}/runs/{run}/underlyings/{name}/slices/{slice}", serving::DATE));
+    // Each published volatility is one diamond of the path; their number is the API's.
+    let shown = page.value("(document.querySelector('.smile path.mark').getAttribute('d').match(/M/g) || []).length");
+    let marked = one["volatility"].as_array().unwrap().iter().filter(|v| v.is_number()).count();
+    assert_eq!(shown, json!(marked));
+    // Where they stand, read back through the axis' own ticks: y is linear in volatility.
+    let places = page.value(
+        "(() => { const ticks = [...document.querySelectorAll('.smile .grid text')].filter((t) => t.textContent.endsWith(' %')) \
+         .map((t) => [parseFloat(t.textContent) / 100, Number(t.getAttribute('y')) - 3.5]); \
+         const [a, b] = [ticks[0], ticks.at(-1)]; \
+         const path = document.querySelector('.smile path.mark').getAttribute('d'); \
+         return [...path.matchAll(/M([-0-9.]+),([-0-9.]+)l([0-9.]+)/g)].map((m) => { const y = Number(m[2]) + Number(m[3]); \
+         return a[0] + (y - a[1]) / (b[1] - a[1]) * (b[0] - a[0]); }); })()",
+    );
+    let volatilities: Vec<f64> = one["volatility"].as_array().unwrap().iter().filter_map(Value::as_f64).collect();
+    let places: Vec<f64> = places.as_array().unwrap().iter().map(|v| v.as_f64().unwrap()).collect();
+    let span = volatilities.iter().copied().fold(0.0, f64::max);
+    for (place, volatility) in places.iter().zip(&volatilities) {
+        // A tenth of a pixel of a picture of three hundred, and the tick's rounding.
+        assert!((place - volatility).abs() < 0.004 * span.max(0.1), "{place} {volatility}");
+    }
+    // The table behind it has the same number of lines.
+    page.value("document.querySelector('details.rows').open = true");
+    page.browser.wait("document.querySelectorAll('details.rows tbody tr').length > 0");
+    let lines = page.value("document.querySelectorAll('details.rows tbody tr').length");
+    assert_eq!(lines, json!(one["strike"].as_array().unwrap().len()));
+    // The card of a series.
+    let symbol = one["symbol"][2].as_str().unwrap().to_owned();
+    page.open(&format!("?u={name}&slice={slice}&series={}", symbol.replace(' ', "+")));
+    let mark = one["mark"][2].as_f64().unwrap();
+    let card = page.value("document.querySelector('.side').innerText");
+    assert!(card.as_str().unwrap().contains(&format!("{mark:.6}")), "{card}");
+    page.calm();
+}
+
+#[test]
+fn keys_move_between_expirations_and_underlyings_and_find_series() {
+    let Some(mut page) = Page::new(1280, false) else { return };
+    page.open("");
+    let board = page.board();
+    let row = |at: usize| {
+        (
+            board["rows"][at]["underlying"].as_str().unwrap().to_owned(),
+            board["rows"][at]["slice"].as_str().unwrap().to_owned(),
+        )
+    };
+    let (name, _) = row(0);
+    let run = page.run.clone();
+    let one = page.api(&format!("dates/{}/runs/{run}/underlyings/{name}", serving::DATE));
+    let slice = |at: usize| one["slices"][at]["slice"].as_str().unwrap().to_owned();
+    page.open(&format!("?u={name}&slice={}", slice(0)));
+    page.browser.press("ArrowRight", false);
+    page.browser.wait(&format!(
+        "new URLSearchParams(document.getElementById('view').dataset.ready).get('slice') === '{}'",
+        slice(1)
+    ));
+    page.browser.press("ArrowLeft", false);
+    page.browser.wait(&format!(
+        "new URLSearchParams(document.getElementById('view').dataset.ready).get('slice') === '{}'",
+        slice(0)
+    ));
+    page.browser.press("ArrowDown", true);
+    let (second, worst) = row(1);
+    page.browser.wait(&format!(
+        "document.querySelector('h1').textContent.startsWith('{second} ') && location.search.includes('{worst}')"
+    ));
+    page.browser.press("/", false);
+    page.browser.wait("document.activeElement.id === 'q'");
+    page.browser.insert(&name.to_lowercase());
+    page.browser.press("Enter", false);
+    page.value("document.getElementById('search').requestSubmit()");
+    page.browser.wait(&format!("document.querySelector('h1').textContent.startsWith('{name} ')"));
+    page.browser.press("Escape", false);
+    page.browser.wait("document.getElementById('board') !== null");
+    page.calm();
+}
+
+/// The views: a name, and the query that shows it, with U and S for the worst underlying and its slice.
+const VIEWS: [(&str, &str); 6] = [
+    ("board", ""),
+    ("smile", "?u=U&slice=S"),
+    ("expirations", "?u=U&tab=term"),
+    ("heat", "?u=U&tab=heat"),
+    ("compare", "?u=U&slice=S&tab=compare"),
+    ("variance", "?u=U&slice=S&x=root&y=variance"),
+];
+
+#[test]
+fn every_view_is_readable_on_both_grounds_wide_and_narrow() {
+    for (width, dark) in [(1280, false), (1280, true), (390, false), (390, true)] {
+        let Some(mut page) = Page::new(width, dark) else { return };
+        page.open("");
+        let board = page.board();
+        let (name, slice) = (
+            board["rows"][0]["underlying"].as_str().unwrap().to_owned(),
+            board["rows"][0]["slice"].as_str().unwrap().to_owned(),
+        );
+        for (view, query) in VIEWS {
+            page.open(&query.replace("u=U", &format!("u={name}")).replace("slice=S", &format!("slice={slice}")));
+            // Nothing sticks out sideways.
+            let wide = page.value("document.documentElement.scrollWidth");
+            assert!(wide.as_u64().unwrap() <= u64::from(width), "{view} at {width}: {wide}");
+            // Every control and picture has a name, every text stands out from its ground by 4.5 to 1 (WCAG 2.2, AA).
+            let nameless = page.value(NAMELESS);
+            assert_eq!(nameless, json!([]), "{view}");
+            let faint = page.value(FAINT);
+            assert_eq!(faint, json!([]), "{view} at {width}, dark {dark}");
+            if let Some(folder) = std::env::var_os("CLOSEMARK_PICTURES") {
+                let ground = if dark { "dark" } else { "light" };
+                let file = format!("page-{view}-{ground}-{width}.png");
+                std::fs::write(std::path::Path::new(&folder).join(file), page.browser.picture()).unwrap();
+            }
+        }
+        page.calm();
+    }
+}
+
+const NAMELESS: &str = "[...document.querySelectorAll('a, button, select, input, svg[role=img], table, summary')].filter((e) => \
+     !(e.getAttribute('aria-label') || e.textContent.trim() || (e.labels && e.labels.length) || e.title)).map((e) => e.outerHTML.slice(0, 120))";
+
+const FAINT: &str = "(() => { const parse = (c) => { const m = c.match(/[0-9.]+/g).map(Number); return m.length > 3 ? m : [...m, 1]; }; \
+     const light = (c) => { const f = c.slice(0, 3).map((v) => { v /= 255; return v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4; }); return 0.2126 * f[0] + 0.7152 * f[1] + 0.0722 * f[2]; }; \
+     const ground = (e) => { for (; e; e = e.parentElement) { const c = parse(getComputedStyle(e).backgroundColor); if (c[3] === 1) return c; } return [255, 255, 255, 1]; }; \
+     const found = []; const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT); \
+     while (walker.nextNode()) { const t = walker.currentNode, e = t.parentElement; \
+       if (!t.textContent.trim() || e.closest('svg, canvas, noscript, option, datalist, script')) continue; \
+       if (!e.checkVisibility || !e.checkVisibility()) continue; \
+       const [a, b] = [light(parse(getComputedStyle(e).color)), light(ground(e))]; \
+       const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05); \
+       if (ratio < 4.5) found.push(t.textContent.trim().slice(0, 40) + ' ' + ratio.toFixed(2)); } \
+     return [...new Set(found)].slice(0, 10); })()";
+
+#[test]
+fn the_page_keeps_to_itself_and_refuses_politely() {
+    let Some(mut page) = Page::new(1280, false) else { return };
+    page.open("");
+    let policy = page.value("fetch('').then((answer) => answer.headers.get('content-security-policy'))");
+    assert!(
+        policy.as_str().unwrap().starts_with("default-src 'none'; script-src 'self'; style-src 'self'"),
+        "{policy}"
+    );
+    let loaded = page.value("performance.getEntriesByType('resource').map((entry) => new URL(entry.name).origin).filter((o) => o !== location.origin)");
+    assert_eq!(loaded, json!([]));
+    page.calm();
+    for (path, status) in [
+        ("dates/2020-01-02/runs/current", 404),
+        ("dates/2026-11-20/runs/..%2F..%2Fx", 400),
+        ("dates/2026-11-20/runs/current/underlyings/%3Cscript%3E", 404),
+        ("dates/2026-11-20/runs/current/marks/..%2F..%2Fetc%2Fpasswd", 404),
+        ("dates/2026-11-20/runs/current/changes?base=x", 400),
+    ] {
+        let answer =
+            page.value(&format!("fetch('api/v1/{path}').then(async (a) => [a.status, (await a.json()).error.code])"));
+        assert_eq!(answer, json!([status, status]), "{path}");
+    }
+    page.open("?u=%3Cimg%20src%3Dx%20onerror%3Dalert(1)%3E");
+    let shown = page.value("document.querySelector('.trouble h1').textContent + document.images.length");
+    assert_eq!(shown, "Not found0");
+}
+
+#[test]
+fn what_a_spreadsheet_would_run_is_quoted() {
+    let Some(mut page) = Page::new(1280, false) else { return };
+    page.open("");
+    let cells = page.value(
+        "import('./parts.js').then(({ csvCell }) => ['=1+1', '+1', '-1', '@x', 'a,b', 'q\"q', 'plain', -1.5, null].map(csvCell))",
+    );
+    assert_eq!(cells, json!(["'=1+1", "'+1", "'-1", "'@x", "\"a,b\"", "\"q\"\"q\"", "plain", "-1.5", ""]));
+}

@@ -1,0 +1,71 @@
+//! Greedy clients are held, and others are served.
+
+use std::time::Duration;
+
+use closemark_proto::v1;
+use closemark_proto::v1::close_service_client::CloseServiceClient;
+use tonic::Code;
+
+use crate::sample::{batch, quote};
+use crate::support::{Ingest, Server, refusal};
+
+#[tokio::test]
+async fn calls_beyond_the_limit_are_told_when_to_come_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = [("LIMITS_CALLS_MAX", "6"), ("LIMITS_CALLS_PER_CONNECTION_MAX", "4")];
+    let server = Server::start(folder.path(), &settings);
+    let greedy = server.channel().await;
+    let mut held = Vec::new();
+    for _ in 0..4 {
+        held.push(Ingest::open(greedy.clone()).await.unwrap());
+    }
+    let status = Ingest::open(greedy.clone()).await.map(|_| ()).unwrap_err();
+    let (code, reason, details) = refusal(&status);
+    assert_eq!((code, reason.as_str()), (Code::ResourceExhausted, "LIMIT_REACHED"));
+    assert!(details.retry_info().unwrap().retry_delay.unwrap() > Duration::ZERO);
+    assert_eq!(details.error_info().unwrap().metadata["limit"], "limits.calls_per_connection_max");
+
+    let second = server.channel().await;
+    held.push(Ingest::open(second.clone()).await.unwrap());
+    held.push(Ingest::open(second.clone()).await.unwrap());
+    let status = Ingest::open(second.clone()).await.map(|_| ()).unwrap_err();
+    assert_eq!(refusal(&status).2.error_info().unwrap().metadata["limit"], "limits.calls_max");
+
+    // Everything is taken, and a client with one call at a time is still served.
+    let mut quiet = CloseServiceClient::new(server.channel().await);
+    for _ in 0..20 {
+        quiet.list_closes(v1::ListClosesRequest::default()).await.unwrap();
+    }
+    // What was held goes on, and what it gives back others may have.
+    let mut first = held.remove(0);
+    assert_eq!(first.send(batch("feed", 1, vec![quote(100)])).await.unwrap().acknowledged_sequence, 1);
+    first.end().await.unwrap();
+    let mut tries = 0;
+    while Ingest::open(greedy.clone()).await.is_err() {
+        // The call that ended is given back when its last bytes have left the server.
+        tries += 1;
+        assert!(tries < 10_000);
+    }
+}
+
+#[tokio::test]
+async fn connections_beyond_the_limit_are_closed_and_come_again_later() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path(), &[("LIMITS_CONNECTIONS_MAX", "2")]);
+    let list = |channel| async move {
+        CloseServiceClient::new(channel).list_closes(v1::ListClosesRequest::default()).await.map(drop)
+    };
+    let (first, second) = (server.channel().await, server.channel().await);
+    list(first.clone()).await.unwrap();
+    list(second.clone()).await.unwrap();
+    let third = crate::support::endpoint(format!("http://{}", server.address)).connect_lazy();
+    assert!(list(third.clone()).await.is_err());
+    list(first).await.unwrap();
+    drop(second);
+    let mut tries = 0;
+    while list(third.clone()).await.is_err() {
+        tries += 1;
+        assert!(tries < 10_000);
+    }
+    assert!(server.operations("/metrics").1.contains("closemark_connections_refused_total"));
+}

@@ -1,0 +1,12 @@
+//! The service as its users meet it: the real binary on loopback, ports chosen by the operating system.
+#![cfg(feature = "serve")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests may unwrap as tests do")]
+
+mod closes;
+mod ingest;
+mod limits;
+mod overrides;
+mod reflection;
+mod sample;
+mod security;
+mod support;
