@@ -2,7 +2,7 @@
 
 use closemark_pricing::settings::SmoothingSettings;
 use closemark_pricing::smoothing::{Curve, SliceInput, SmoothedSlice, VolatilityQuote, smooth_class};
-use closemark_pricing::vocabulary::OptionType;
+use closemark_pricing::vocabulary::{OptionType, Reason, SolverStatus};
 
 struct Random(u64);
 
@@ -125,8 +125,11 @@ fn check(inputs: &[SliceInput], outs: &[SmoothedSlice], label: &str) {
 fn random_classes_of_garbage_end_free_of_arbitrage() {
     let settings = SmoothingSettings::default();
     let mut random = Random(42);
-    for case in 0..1500 {
+    let (mut case, mut done) = (0, 0);
+    while done < 100_000 {
+        case += 1;
         let slices = 1 + random.below(5);
+        done += slices;
         let mut time = random.log(1e-6, 0.1);
         let dividends = if random.below(3) == 0 { 0.3 } else { 0.0 };
         let inputs: Vec<SliceInput> = (0..slices)
@@ -138,4 +141,27 @@ fn random_classes_of_garbage_end_free_of_arbitrage() {
         let outs = smooth_class(&inputs, &settings);
         check(&inputs, &outs, &format!("case {case}"));
     }
+}
+
+#[test]
+fn what_does_not_converge_says_so_and_keeps_every_condition() {
+    let settings = SmoothingSettings { program_iterations_max: 1, rounds_max: 1, ..SmoothingSettings::default() };
+    let mut random = Random(4242);
+    let mut hard = 0;
+    for case in 0..500 {
+        let mut time = random.log(1e-3, 0.1);
+        let inputs: Vec<SliceInput> = (0..3)
+            .map(|_| {
+                time *= random.log(1.1, 3.0);
+                slice(&mut random, time, 0.0)
+            })
+            .collect();
+        let outs = smooth_class(&inputs, &settings);
+        check(&inputs, &outs, &format!("cut short, case {case}"));
+        for out in outs.iter().filter(|out| out.solver_status == SolverStatus::MaxIterations) {
+            assert!(out.reasons.contains(Reason::NonConverged), "case {case}");
+            hard += 1;
+        }
+    }
+    assert!(hard > 100, "{hard}");
 }

@@ -1,9 +1,11 @@
 //! From one underlying's day to its rows: the only caller of every stage, in order.
 
+mod borrow;
 mod confidence;
 mod exceptions;
 mod figures;
 mod fixed;
+mod offered;
 mod premiums;
 mod rows;
 mod series_rows;
@@ -17,17 +19,20 @@ use std::collections::BTreeMap;
 use crate::day::UnderlyingDay;
 use crate::nbbo::{Nbbo, consolidate};
 use crate::price::Price;
+use crate::publish::integers::smallest_possible_move;
 use crate::settings::Settings;
-use crate::smoothing::{Curve, SliceInput, SmoothedSlice, VolatilityQuote, smooth_class};
-use crate::vocabulary::{ExerciseStyle, OptionType, QuoteFlag, Reason, Reasons};
+use crate::smoothing::{SliceInput, SmoothedSlice, smooth_class};
+use crate::vocabulary::{ExerciseStyle, QuoteFlag, Reason, Reasons};
 
 use fixed::Fixed;
 pub use fixed::{Contradiction, FixedMark};
-use premiums::{SlicePrices, class_prices};
+use offered::Offered;
+pub use offered::{SmoothingClass, smoothing_classes};
+use premiums::{SlicePrices, class_prices, integer_slices};
 pub use rows::{ExceptionRow, Greeks, SeriesMark, SliceMark, UnderlyingMarks, ViolationCounts};
 use slices::{Slice, group_classes, group_slices};
-use terms::{ClassTerms, SliceWork, class_terms, previous_of};
-use volatilities::{QuoteVolatility, quote_volatility};
+use terms::{ClassTerms, SliceWork, class_terms};
+use volatilities::QuoteVolatility;
 
 /// One class on its way through the stages.
 struct ClassResult {
@@ -125,6 +130,27 @@ fn smooth(
     marks
 }
 
+/// The smallest possible largest move of exact publication, millionths, of each class in the order of
+/// [`smoothing_classes`]; `None` where fixed marks contradict each other.
+///
+/// A figure for reports: what [`SliceMark::largest_move`] could have been at best, by bisection over whole surfaces.
+pub fn smallest_possible_moves(day: &UnderlyingDay, settings: &Settings) -> Vec<Option<i64>> {
+    let Some(print) = day.price.filter(|p| *p > Price::ZERO) else { return Vec::new() };
+    let mut nbbos: Vec<Nbbo> = (0..day.series.len()).map(|i| consolidate(day.quotes_of(i))).collect();
+    let slices = group_slices(day);
+    let mut spot = print;
+    let mut out = Vec::new();
+    for (place, class) in group_classes(&slices).iter().enumerate() {
+        let terms = class_terms(day, &slices, class, &nbbos, spot, place > 0, settings);
+        if terms.replaced {
+            spot = terms.spot;
+        }
+        let (_, result) = close_class(day, &slices, terms, &mut nbbos, &Fixed::default(), settings);
+        out.push(smallest_possible_move(&integer_slices(&result.works, &slices, &result.prices)));
+    }
+    out
+}
+
 /// Volatilities, smoothing (twice where quotes may be stale), prices and integers of one class.
 fn close_class(
     day: &UnderlyingDay,
@@ -134,27 +160,13 @@ fn close_class(
     fixed: &Fixed<'_>,
     settings: &Settings,
 ) -> (Vec<QuoteVolatility>, ClassResult) {
-    let works = terms.works;
-    let mut volatilities = vec![QuoteVolatility::none(crate::vocabulary::VolatilityStatus::NoPrice); nbbos.len()];
-    let mut inputs = Vec::with_capacity(works.len());
-    let mut offered = Vec::with_capacity(works.len());
-    for work in &works {
-        let Some(slice) = slices.get(work.slice) else { continue };
-        let (mut quotes, mut series) = (Vec::new(), Vec::new());
-        let old = stale::stale_candidates(slice, nbbos, &settings.nbbo);
-        for (place, strike) in slice.strikes.iter().enumerate() {
-            for kind in [OptionType::Call, OptionType::Put] {
-                let Some(index) = strike.series(kind) else { continue };
-                let (Some(nbbo), Some(slot)) = (nbbos.get(index), volatilities.get_mut(index)) else { continue };
-                *slot = quote_volatility(work, place, kind, nbbo, settings);
-                if let Some(seen) = slot.seen {
-                    quotes.push(VolatilityQuote { old: old.binary_search(&index).is_ok(), ..seen });
-                    series.push(index);
-                }
-            }
+    let mut works = terms.works;
+    let Offered { volatilities, mut inputs, series: offered } = Offered::of(day, slices, &works, nbbos, settings);
+    for (work, input) in works.iter_mut().zip(&inputs) {
+        // What the published forward says counts, not what the slice's own pairs asked for.
+        if let Some(gap) = borrow::disagreement(input) {
+            work.parity.suspect = gap > 1.0;
         }
-        inputs.push(slice_input(day, slice, work, quotes));
-        offered.push(series);
     }
     let mut smoothed = smooth_class(&inputs, &settings.smoothing);
     if flag_stale(&offered, &mut inputs, &smoothed, nbbos, settings) {
@@ -162,36 +174,6 @@ fn close_class(
     }
     let prices = class_prices(&works, slices, &smoothed, nbbos, fixed, settings);
     (volatilities, ClassResult { works, smoothed, prices, offered })
-}
-
-fn slice_input(day: &UnderlyingDay, slice: &Slice, work: &SliceWork, quotes: Vec<VolatilityQuote>) -> SliceInput {
-    SliceInput {
-        forward: work.forward,
-        discount_factor: work.discount_factor,
-        time_to_expiry: work.time_to_expiry,
-        dividend_shift: work.dividend_shift,
-        calendar: slice.calendar,
-        american: work.exercise_style == ExerciseStyle::American,
-        strikes: work.strikes.clone(),
-        quotes,
-        previous: previous_curve(day, slice),
-    }
-}
-
-/// The previous close's curve of the same slice, as volatility over log-moneyness.
-fn previous_curve(day: &UnderlyingDay, slice: &Slice) -> Option<Curve> {
-    let previous = previous_of(day, slice)?;
-    let expired = previous.time_to_expiry.is_nan() || previous.time_to_expiry <= 0.0;
-    if expired || previous.log_moneyness.is_empty() {
-        return None;
-    }
-    let volatility: Vec<f64> =
-        previous.total_variance.iter().map(|w| (w / previous.time_to_expiry).max(0.0).sqrt()).collect();
-    let sound = volatility.len() == previous.log_moneyness.len()
-        && volatility.iter().all(|v| v.is_finite() && *v > 0.0)
-        && previous.log_moneyness.iter().all(|k| k.is_finite())
-        && previous.log_moneyness.iter().zip(previous.log_moneyness.iter().skip(1)).all(|(a, b)| a < b);
-    sound.then(|| Curve { log_moneyness: previous.log_moneyness.clone(), volatility })
 }
 
 /// Flags stale quotes and lowers their weight; true where any was found.

@@ -5,6 +5,7 @@ use crate::mark::slices::{Slice, Strike};
 use crate::mark::terms::SliceWork;
 use crate::nbbo::Nbbo;
 use crate::price::{MICROS_PER_UNIT, Price};
+use crate::publish::european::{PutSlice, project_european};
 use crate::publish::integers::{IntegerSlice, publish_integers};
 use crate::publish::projection::{PremiumSlice, project_american};
 use crate::settings::Settings;
@@ -58,16 +59,15 @@ pub(crate) fn class_prices(
     fixed: &Fixed<'_>,
     settings: &Settings,
 ) -> Vec<SlicePrices> {
-    let strikes_of = |work: &SliceWork| slices.get(work.slice).map_or(&[][..], |s| s.strikes.as_slice());
-    let mut prices: Vec<SlicePrices> =
-        works.iter().zip(smoothed).map(|(work, curve)| model_prices(work, strikes_of(work), curve, nbbos)).collect();
+    let mut prices: Vec<SlicePrices> = works
+        .iter()
+        .zip(smoothed)
+        .map(|(work, curve)| model_prices(work, strikes_of(work, slices), curve, nbbos))
+        .collect();
     if works.first().is_some_and(|w| w.exercise_style == ExerciseStyle::American) {
         project(works, slices, &mut prices, nbbos, settings);
     } else {
-        for p in &mut prices {
-            p.unrounded = p.model.clone();
-            p.converged = true;
-        }
+        project_puts(works, slices, &mut prices, nbbos, settings);
     }
     fixed.put(works, slices, &mut prices);
     integers(works, slices, &mut prices);
@@ -135,28 +135,77 @@ fn mid_pair(work: &SliceWork, strike: f64, listed: &Strike, nbbos: &[Nbbo]) -> [
     european_pair(work, strike, out.map(|p| p.max(0.0)))
 }
 
+fn strikes_of<'a>(work: &SliceWork, slices: &'a [Slice]) -> &'a [Strike] {
+    slices.get(work.slice).map_or(&[], |slice| slice.strikes.as_slice())
+}
+
+/// What a move of each premium of one type weighs: 1/half-spread^2, where nothing is quoted as if widely.
+fn weights(
+    work: &SliceWork,
+    strikes: &[Strike],
+    prices: &SlicePrices,
+    kind: OptionType,
+    nbbos: &[Nbbo],
+    settings: &Settings,
+) -> Vec<f64> {
+    let weight = |place: usize| {
+        let quoted = strikes.get(place).and_then(|s| s.series(kind)).and_then(|i| nbbos.get(i));
+        let price = prices.model.get(side(kind)).and_then(|v| at(v, place)).unwrap_or(0.0);
+        let half = quoted.and_then(|n| n.half_spread(settings.nbbo.half_tick)).unwrap_or(0.05 + 0.05 * price);
+        1.0 / (half * half)
+    };
+    (0..work.strikes.len()).map(weight).collect()
+}
+
+/// European classes: puts of all expiries made consistent where three of them disagree; calls follow by parity.
+fn project_puts(
+    works: &[SliceWork],
+    slices: &[Slice],
+    prices: &mut [SlicePrices],
+    nbbos: &[Nbbo],
+    settings: &Settings,
+) {
+    let mut puts: Vec<PutSlice> = works
+        .iter()
+        .zip(prices.iter())
+        .map(|(work, p)| {
+            let strikes = strikes_of(work, slices);
+            let of = |kind| weights(work, strikes, p, kind, nbbos, settings);
+            // The side out of the money is the one that is quoted well.
+            let weight = of(OptionType::Put).into_iter().zip(of(OptionType::Call)).map(|(put, call)| put.max(call));
+            PutSlice {
+                strikes: work.strikes.clone(),
+                put: p.model[1].clone(),
+                weight: weight.collect(),
+                discount_factor: work.discount_factor,
+                forward_present_value: work.forward_present_value,
+                calendar: slices.get(work.slice).is_some_and(|s| s.calendar),
+            }
+        })
+        .collect();
+    let report = project_european(&mut puts, &settings.publish);
+    for ((p, after), reasons) in prices.iter_mut().zip(puts).zip(report.reasons) {
+        p.unrounded = p.model.clone();
+        p.converged = report.converged;
+        let [calls, puts] = &mut p.unrounded;
+        for ((call, put), moved) in calls.iter_mut().zip(puts).zip(after.put) {
+            if let (Some(put), Some(moved)) = (put.as_mut(), moved)
+                && *put != moved
+            {
+                *call = call.map(|call| call + moved - *put);
+                *put = moved;
+            }
+        }
+        merge(&mut p.reasons, &[reasons.clone(), reasons]);
+    }
+}
+
 fn project(works: &[SliceWork], slices: &[Slice], prices: &mut [SlicePrices], nbbos: &[Nbbo], settings: &Settings) {
     let mut premiums: Vec<PremiumSlice> = works
         .iter()
         .zip(prices.iter())
         .map(|(work, p)| {
-            let weight = |kind: OptionType| -> Vec<f64> {
-                work.strikes
-                    .iter()
-                    .enumerate()
-                    .map(|(place, _)| {
-                        let half = slices
-                            .get(work.slice)
-                            .and_then(|s| s.strikes.get(place))
-                            .and_then(|s| s.series(kind))
-                            .and_then(|i| nbbos.get(i))
-                            .and_then(|n| n.half_spread(settings.nbbo.half_tick));
-                        let price = p.model.get(side(kind)).and_then(|v| at(v, place)).unwrap_or(0.0);
-                        let half = half.unwrap_or(0.05 + 0.05 * price);
-                        1.0 / (half * half)
-                    })
-                    .collect()
-            };
+            let weight = |kind| weights(work, strikes_of(work, slices), p, kind, nbbos, settings);
             let bounds = work.bounds;
             PremiumSlice {
                 strikes: work.strikes.clone(),
@@ -192,8 +241,9 @@ fn merge(into: &mut [Vec<Reasons>; 2], from: &[Vec<Reasons>; 2]) {
     }
 }
 
-fn integers(works: &[SliceWork], slices: &[Slice], prices: &mut [SlicePrices]) {
-    let mut integer: Vec<IntegerSlice> = works
+/// What exact publication is given.
+pub(crate) fn integer_slices(works: &[SliceWork], slices: &[Slice], prices: &[SlicePrices]) -> Vec<IntegerSlice> {
+    works
         .iter()
         .zip(prices.iter())
         .map(|(work, p)| {
@@ -226,7 +276,11 @@ fn integers(works: &[SliceWork], slices: &[Slice], prices: &mut [SlicePrices]) {
                 calendar: slice.is_some_and(|s| s.calendar),
             }
         })
-        .collect();
+        .collect()
+}
+
+fn integers(works: &[SliceWork], slices: &[Slice], prices: &mut [SlicePrices]) {
+    let mut integer = integer_slices(works, slices, prices);
     let any_fixed = prices.iter().any(|p| !p.fixed.is_empty());
     let report = publish_integers(&mut integer);
     let mut moves = report.largest_move.into_iter();

@@ -6,6 +6,7 @@
 
 mod class;
 mod discount;
+pub mod european;
 mod fixpoint;
 mod hildreth;
 mod hull;

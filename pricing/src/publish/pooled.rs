@@ -33,6 +33,10 @@ pub(crate) fn broken_chords(slices: &[PremiumSlice], x: &[f64], tolerance: f64) 
             let own = own_points(slice, call, *end, x);
             let hull = lower_hull(Point { strike: 0.0, premium: zero, value: Value::Known(zero) }, &later, &own);
             rows.extend(own.iter().filter_map(|point| broken_chord(*point, &hull, tolerance)));
+            let slope = if call { 0.0 } else { 1.0 };
+            let height = |p: &&Point| p.premium - slope * p.strike;
+            let lowest = later.iter().min_by(|a, b| height(a).total_cmp(&height(b)));
+            rows.extend(own.iter().filter_map(|point| too_steep(*point, lowest, slope, tolerance)));
             later = hull.get(1..).unwrap_or(&[]).to_vec();
         }
     }
@@ -86,7 +90,7 @@ fn lower_hull(zero: Point, later: &[Point], own: &[Point]) -> Vec<Point> {
     }
 }
 
-/// The hull's segment at a point that lies above it; beyond the hull's last point the slices' own rows say enough.
+/// The hull's segment at a point that lies above it; beyond the hull's last point [`too_steep`] says enough.
 fn broken_chord(point: Point, hull: &[Point], tolerance: f64) -> Option<Row> {
     let Value::Free(node) = point.value else { return None };
     let right = hull.partition_point(|h| h.strike < point.strike);
@@ -95,4 +99,12 @@ fn broken_chord(point: Point, hull: &[Point], tolerance: f64) -> Option<Row> {
     let most = (1.0 - share) * left.premium + share * right.premium;
     (point.premium > most + tolerance)
         .then(|| Row::below(node, (1.0 - share, left.value), (share, right.value), 0.0, Kind::Calendar))
+}
+
+/// A point above the line of the largest slope through a later point to its left.
+fn too_steep(point: Point, later: Option<&Point>, slope: f64, tolerance: f64) -> Option<Row> {
+    let (Value::Free(node), later) = (point.value, later?) else { return None };
+    let rise = slope * (point.strike - later.strike);
+    (rise >= 0.0 && point.strike > later.strike && point.premium > later.premium + rise + tolerance)
+        .then(|| Row::below(node, (1.0, later.value), (0.0, Value::Known(0.0)), rise, Kind::Calendar))
 }

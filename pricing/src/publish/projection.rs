@@ -95,16 +95,7 @@ pub fn project_american(slices: &mut [PremiumSlice], settings: &PublishSettings)
     report.converged = solution.residual <= settings.projection_tolerance;
     report.largest_move = start.iter().zip(&x).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
 
-    let mut reasons = vec![Reasons::EMPTY; x.len()];
-    for (row, &multiplier) in rows.iter().zip(&solution.multipliers).filter(|&(_, &m)| m > 0.0) {
-        for (node, coefficient) in row.terms() {
-            if let (Some(set), Some(v)) = (reasons.get_mut(node), inverse_weights.get(node))
-                && (v * coefficient * multiplier).abs() > MOVE_WITHOUT_REASON
-            {
-                set.insert(row.kind.reason());
-            }
-        }
-    }
+    let reasons = reasons_of_moves(&rows, &solution.multipliers, &inverse_weights, x.len());
     let mut places = x.iter().zip(&reasons);
     for (slice, lists) in slices.iter_mut().zip(report.call_reasons.iter_mut().zip(&mut report.put_reasons)) {
         for (marks, list) in [(&mut slice.call, lists.0), (&mut slice.put, lists.1)] {
@@ -119,8 +110,28 @@ pub fn project_american(slices: &mut [PremiumSlice], settings: &PublishSettings)
     report
 }
 
+/// Which kinds of rows moved each premium by more than [`MOVE_WITHOUT_REASON`].
+pub(super) fn reasons_of_moves(
+    rows: &[Row],
+    multipliers: &[f64],
+    inverse_weights: &[f64],
+    count: usize,
+) -> Vec<Reasons> {
+    let mut reasons = vec![Reasons::EMPTY; count];
+    for (row, &multiplier) in rows.iter().zip(multipliers).filter(|&(_, &m)| m > 0.0) {
+        for (node, coefficient) in row.terms() {
+            if let (Some(set), Some(v)) = (reasons.get_mut(node), inverse_weights.get(node))
+                && (v * coefficient * multiplier).abs() > MOVE_WITHOUT_REASON
+            {
+                set.insert(row.kind.reason());
+            }
+        }
+    }
+    reasons
+}
+
 /// The nearest premiums under the rows at hand.
-fn solve(
+pub(super) fn solve(
     slices: &[PremiumSlice],
     rows: &[Row],
     inverse_weights: &[f64],
@@ -140,7 +151,7 @@ fn solve(
 }
 
 /// Brings rows back into the order of the slices whose premiums they bound.
-fn sort_by_slice(slices: &[PremiumSlice], rows: &mut [Row]) {
+pub(super) fn sort_by_slice(slices: &[PremiumSlice], rows: &mut [Row]) {
     let mut end = 0;
     let ends: Vec<usize> = slices
         .iter()
@@ -250,7 +261,7 @@ fn is_well_formed(slice: &PremiumSlice) -> bool {
 }
 
 /// All premiums in the order of the rows' places.
-fn premiums(slices: &[PremiumSlice]) -> Vec<f64> {
+pub(super) fn premiums(slices: &[PremiumSlice]) -> Vec<f64> {
     let mut out = Vec::new();
     for slice in slices {
         for (marks, sign) in [(&slice.call, 1.0), (&slice.put, -1.0)] {
@@ -263,7 +274,7 @@ fn premiums(slices: &[PremiumSlice]) -> Vec<f64> {
     out
 }
 
-fn inverse_weights(slices: &[PremiumSlice]) -> Vec<f64> {
+pub(super) fn inverse_weights(slices: &[PremiumSlice]) -> Vec<f64> {
     let usable = |w: f64| w > 0.0 && w.is_finite();
     let sides = || slices.iter().flat_map(|s| [(&s.call, &s.call_weight), (&s.put, &s.put_weight)]);
     let weights = || sides().flat_map(|(m, w)| m.iter().zip(w)).filter(|(m, _)| m.is_some()).map(|(_, &w)| w);

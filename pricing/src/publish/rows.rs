@@ -249,6 +249,19 @@ pub(crate) fn american_rows(slices: &[PremiumSlice]) -> Vec<Row> {
     rows
 }
 
+/// The rows of each European slice by itself, in puts; calendars come as the chords that a solution breaks.
+pub(crate) fn european_rows(slices: &[PremiumSlice]) -> Vec<Row> {
+    let mut first = 0;
+    let mut rows = Vec::new();
+    for slice in slices {
+        let side = Side::new(slice, false, first);
+        first += side.strikes.len();
+        bound_rows(slice, &side, false, &mut rows);
+        side.own_rows(&mut rows);
+    }
+    rows
+}
+
 fn bound_rows(slice: &PremiumSlice, side: &Side, call: bool, out: &mut Vec<Row>) {
     let nothing = (0.0, Value::Known(0.0));
     for (i, &k) in side.strikes.iter().enumerate() {

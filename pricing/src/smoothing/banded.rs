@@ -23,9 +23,15 @@ impl Pentadiagonal {
 
     /// Factors the matrix; false where a pivot is not positive or not finite.
     pub(super) fn factor(&mut self) -> bool {
+        self.factor_above(0.0)
+    }
+
+    /// Factors the matrix with pivots no smaller than a share of the diagonal: what cancels to less is rounding.
+    pub(super) fn factor_above(&mut self, share: f64) -> bool {
         let (mut before, mut last) = ([0.0_f64; 3], [0.0_f64; 3]);
         for (bands, factors) in self.bands.iter().zip(&mut self.factors) {
             let pivot = bands[0] - last[1] * last[1] * last[0] - before[2] * before[2] * before[0];
+            let pivot = if share > 0.0 { pivot.max(share * bands[0]) } else { pivot };
             if !(pivot > 0.0 && pivot.is_finite()) {
                 return false;
             }

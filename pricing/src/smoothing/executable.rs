@@ -1,4 +1,4 @@
-//! Vertical and butterfly spreads that could be executed at bid and ask.
+//! Vertical and butterfly spreads, and boxes of European options, that could be executed at bid and ask.
 //!
 //! A spread says that one of its legs is bad, not which. Where many strikes are bad (series that died with a split
 //! keep their last quotes), what is nearer the money is believed.
@@ -112,12 +112,57 @@ pub(super) fn worst(frame: &Frame, bands: &[Band]) -> Option<Spread> {
     found.map(|(_, spread)| spread)
 }
 
+/// What the call and the put of one strike say of the forward: sold and bought synthetically, less the forward, over
+/// the frame's scale; `None` where a side is missing.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Synthetic {
+    /// Call's bid less put's ask.
+    pub sold: Option<f64>,
+    /// Call's ask less put's bid.
+    pub bought: Option<f64>,
+}
+
+/// The box with the largest sure profit: the strikes whose synthetic forward is sold and bought, as places.
+///
+/// A European box pays the distance of its strikes and nothing else, so two synthetic forwards cannot differ.
+pub(super) fn worst_box(frame: &Frame, synthetics: &[Synthetic]) -> Option<(usize, usize)> {
+    let best = |of: &dyn Fn(&Synthetic) -> Option<f64>| {
+        let values = synthetics.iter().enumerate().filter_map(|(place, s)| Some((place, of(s)?)));
+        values.reduce(|a, b| if b.1 > a.1 { b } else { a })
+    };
+    let (high, low) = (best(&|s| s.sold)?, best(&|s| s.bought.map(|bought| -bought))?);
+    // Half a tick on each of the four legs.
+    (high.0 != low.0 && high.1 + low.1 > 4.0 * TOLERANCE / frame.currency()).then_some((high.0, low.0))
+}
+
 #[cfg(test)]
 mod tests {
-    use super::beyond_belief;
+    use super::{Synthetic, beyond_belief, worst_box};
     use crate::smoothing::SliceInput;
     use crate::smoothing::frame::Frame;
     use crate::smoothing::tier2::Band;
+
+    #[test]
+    fn a_box_is_executable_where_two_synthetic_forwards_do_not_meet() {
+        let input = SliceInput {
+            forward: 100.0,
+            discount_factor: 1.0,
+            time_to_expiry: 0.1,
+            dividend_shift: 0.0,
+            calendar: true,
+            american: false,
+            strikes: vec![90.0, 100.0, 110.0],
+            quotes: Vec::new(),
+            previous: None,
+        };
+        let frame = Frame::new(&input);
+        let says = |sold: f64, bought: f64| Synthetic { sold: Some(sold / 100.0), bought: Some(bought / 100.0) };
+        // Sold at 100.20 through the second strike, bought at 100.10 through the third: a tenth for nothing.
+        let open = [says(-0.1, 0.3), says(0.2, 0.4), says(-0.2, 0.1)];
+        assert_eq!(worst_box(&frame, &open), Some((1, 2)));
+        assert_eq!(worst_box(&frame, &[says(-0.1, 0.3), says(0.1, 0.4), says(-0.2, 0.1)]), None);
+        assert_eq!(worst_box(&frame, &[Synthetic::default(); 2]), None);
+    }
 
     #[test]
     fn what_is_nearer_the_money_is_believed() {
@@ -140,6 +185,7 @@ mod tests {
             bid: Some(0.95 * price / 99.0),
             ask: Some(1.05 * price / 99.0),
             weight: 1.0,
+            later: false,
         };
         let fair = |i: usize| 4.0 * libm::pow(2.0 / 3.0, i as f64);
         let mut bands: Vec<Band> = (0..12).map(|i| band(i, if i < 6 { fair(i) } else { 40.0 - i as f64 })).collect();

@@ -6,6 +6,8 @@
 mod banded;
 mod black;
 mod calendar;
+mod ceilings;
+mod event;
 mod executable;
 mod few_quotes;
 mod frame;

@@ -1,7 +1,9 @@
 //! The iteration over all slices of a class.
 
 use super::calendar::{VarianceCurve, isotonic};
-use super::executable;
+use super::ceilings;
+use super::event;
+use super::executable::{self, Synthetic};
 use super::few_quotes;
 use super::frame::Frame;
 use super::robust::{Fit, Observation, Robust, observations};
@@ -10,7 +12,7 @@ use super::tier2::{Aim, Band, Solution, Tier2, density_floor};
 use super::wings;
 use super::{QuoteOutcome, SliceInput, SmoothedSlice, VolatilityQuote, black};
 use crate::settings::SmoothingSettings;
-use crate::vocabulary::{MarkSource, Reason, Reasons, SolverStatus};
+use crate::vocabulary::{MarkSource, OptionType, Reason, Reasons, SolverStatus};
 
 /// Below this price over the scale a volatility is the target's: the price cannot tell it.
 const PRICE_TELLS: f64 = 1e-10;
@@ -141,7 +143,7 @@ pub(super) fn smooth(inputs: &[SliceInput], settings: &SmoothingSettings) -> Vec
 fn fit(slice: &mut Slice, robust: &mut Robust, settings: &SmoothingSettings) {
     for _ in 0..=slice.observed.len().min(50) {
         slice.fit = robust.fit(&slice.frame, &mut slice.observed, slice.stdev, settings);
-        if !drop_executable(slice) {
+        if !(drop_executable(slice) | drop_boxes(slice)) {
             break;
         }
     }
@@ -207,6 +209,37 @@ fn drop_executable(slice: &mut Slice) -> bool {
     dropped
 }
 
+/// Drops the worst leg of each executable box of a European slice, by the same rule.
+fn drop_boxes(slice: &mut Slice) -> bool {
+    let mut dropped = false;
+    while !slice.input.american {
+        let (mut legs, mut synthetics) = (Vec::new(), Vec::new());
+        for q in 1..slice.observed.len() {
+            let (Some(call), Some(put)) = (slice.input.quotes.get(q - 1), slice.input.quotes.get(q)) else { break };
+            let accepted = slice.observed[q - 1].accepted() && slice.observed[q].accepted();
+            if call.strike == put.strike && call.option_type == OptionType::Call && accepted {
+                let gap = |a: Option<f64>, b: Option<f64>| {
+                    Some(slice.frame.price(call.strike, a?) - slice.frame.price(call.strike, b?))
+                };
+                legs.push(q);
+                synthetics.push(Synthetic { sold: gap(call.bid, put.ask), bought: gap(call.ask, put.bid) });
+            }
+        }
+        let Some((sold, bought)) = executable::worst_box(&slice.frame, &synthetics) else { break };
+        let legs = [legs[sold] - 1, legs[sold], legs[bought] - 1, legs[bought]];
+        let badness = |q: &usize| (slice.input.quotes[*q].old, slice.observed[*q].residual.abs());
+        let worst = legs.into_iter().reduce(|a, b| {
+            let (own, other) = (badness(&a), badness(&b));
+            if (other.0 && !own.0) || (other.0 == own.0 && other.1 > own.1) { b } else { a }
+        });
+        let Some(q) = worst else { break };
+        slice.observed[q].excluded = true;
+        slice.executable[q] = true;
+        dropped = true;
+    }
+    dropped
+}
+
 fn band(frame: &Frame, quote: &VolatilityQuote, weight: f64) -> Band {
     let price = |sigma: f64| frame.price(quote.strike, sigma);
     let (mut bid, mut ask) = (quote.bid.map(price), quote.ask.map(price));
@@ -216,7 +249,7 @@ fn band(frame: &Frame, quote: &VolatilityQuote, weight: f64) -> Band {
         *low += inset;
         *high -= inset;
     }
-    Band { node: quote.strike, bid, ask, weight }
+    Band { node: quote.strike, bid, ask, weight, later: false }
 }
 
 /// Targets of all slices: own fits, then the ladder, then limits.
@@ -349,6 +382,17 @@ fn compromise(slices: &mut [Slice]) {
             .collect();
         slice.aim = Aim { price, unit, curvature: slice.curvature.clone(), floor: Vec::new() };
         slice.bands = bands(slice);
+    }
+    leave_room(slices);
+}
+
+/// Tells each slice what the accepted asks of later ones leave to it.
+fn leave_room(slices: &mut [Slice]) {
+    let mut later = ceilings::AskHull::default();
+    for slice in slices.iter_mut().rev().filter(|slice| slice.frame.calendar && !slice.bands.is_empty()) {
+        let own = slice.bands.clone();
+        later.bound(&slice.frame, &slice.aim, &mut slice.bands);
+        later.merge(&slice.frame, &own);
     }
 }
 
@@ -493,6 +537,9 @@ fn finish(slice: &Slice, target: Option<&Target>, iterations: u32, settled: bool
     if slice.beyond_hard_limit {
         reasons.insert(Reason::BeyondHardLimit);
     }
+    if bulges(slice) {
+        reasons.insert(Reason::Event);
+    }
     let mut source = slice.source.clone();
     let mut strike_reasons = vec![Reasons::EMPTY; n];
     for i in 0..n {
@@ -537,6 +584,15 @@ fn finish(slice: &Slice, target: Option<&Target>, iterations: u32, settled: bool
         solver_status: solution.status,
         solver_residual: Some(solution.residual).filter(|residual| residual.is_finite()),
     }
+}
+
+/// Whether the final curve of a slice with a fit of its own shows an event.
+fn bulges(slice: &Slice) -> bool {
+    let (Some(_), Some((first, last))) = (&slice.fit, accepted_range(slice)) else { return false };
+    let stdev = slice.stdev.max(1e-9);
+    let z: Vec<f64> = slice.frame.log_moneyness.iter().map(|k| k / stdev).collect();
+    let of = |values: &'_ [f64]| values.get(first..=last).map(<[f64]>::to_vec).unwrap_or_default();
+    event::is_visible(&of(&z), &of(&slice.volatility), &of(&slice.error))
 }
 
 fn outcome(slice: &Slice, quote: &VolatilityQuote, o: &Observation, usable: bool, executable: bool) -> QuoteOutcome {

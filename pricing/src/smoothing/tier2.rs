@@ -3,7 +3,7 @@
 use super::black;
 use super::calendar::{self, ChordRow};
 use super::frame::Frame;
-use super::program::{Program, Row, RowKind};
+use super::program::{Outcome, Program, Row, RowKind};
 use crate::settings::SmoothingSettings;
 use crate::vocabulary::SolverStatus;
 
@@ -17,6 +17,10 @@ const UNIT_RATIO_MIN: f64 = 0.1;
 const FAR: f64 = 1e3;
 /// Largest contradiction between aim and convexity, in units, that is given to the program.
 const BOUND_MAX: f64 = 20.0;
+/// Least unit (currency per share) and least ratio of the units of neighbours, of each further attempt.
+const WIDE_UNITS: [(f64, f64); 2] = [(1e-5, 0.3), (1e-3, 0.6)];
+/// Share of the lognormal curve in a start inside the rows.
+const INNER_SHARE: f64 = 0.02;
 /// What is no violation; of the forward.
 const SLACK: f64 = 1e-14;
 
@@ -39,6 +43,8 @@ pub(super) struct Band {
     pub ask: Option<f64>,
     /// 1 for an out-of-the-money quote of full weight.
     pub weight: f64,
+    /// Whether it stands for what later expiries' asks leave to this one.
+    pub later: bool,
 }
 
 /// What moved a node.
@@ -158,7 +164,8 @@ fn own_rows(frame: &Frame, aim: &Aim, bands: &[Band], rows: &mut Vec<Row>) {
             }
         }
         if let Some(ask) = band.ask {
-            let row = row(aim, band.node, &[-1.0], -ask, RowKind::Ask, band.node);
+            let kind = if band.later { RowKind::Calendar } else { RowKind::Ask };
+            let row = row(aim, band.node, &[-1.0], -ask, kind, band.node);
             if row.bound > -FAR {
                 rows.push(Row { penalty, ..row });
             }
@@ -166,14 +173,19 @@ fn own_rows(frame: &Frame, aim: &Aim, bands: &[Band], rows: &mut Vec<Row>) {
     }
 }
 
+/// Widens units until no two neighbours are further apart than a ratio.
+fn even_out(unit: &mut [f64], ratio_min: f64) {
+    for i in 1..unit.len() {
+        unit[i] = unit[i].max(ratio_min * unit[i - 1]);
+    }
+    for i in (1..unit.len()).rev() {
+        unit[i - 1] = unit[i - 1].max(ratio_min * unit[i]);
+    }
+}
+
 /// Widens the units where the aim breaks convexity by many of them, so that all bounds are of the order of one.
 fn relax(frame: &Frame, aim: &mut Aim) {
-    for i in 1..aim.unit.len() {
-        aim.unit[i] = aim.unit[i].max(UNIT_RATIO_MIN * aim.unit[i - 1]);
-    }
-    for i in (1..aim.unit.len()).rev() {
-        aim.unit[i - 1] = aim.unit[i - 1].max(UNIT_RATIO_MIN * aim.unit[i]);
-    }
+    even_out(&mut aim.unit, UNIT_RATIO_MIN);
     for _ in 0..2 {
         for i in 0..frame.m.len().saturating_sub(1) {
             let (left, x_left) = if i > 0 { (frame.m[i - 1], aim.price[i - 1]) } else { (frame.zero, 0.0) };
@@ -247,7 +259,7 @@ impl Tier2 {
         for i in 0..known.len() {
             self.add_floor(frame, &lifted, i, lifted.price[i] - 2.0 * lifted.unit[i], &mut known);
         }
-        let mut solution = self.optimum(frame, &lifted, settings);
+        let mut solution = self.optimum(frame, &lifted, earlier, settings);
         let mut holds = false;
         for _ in 0..CUT_ROUNDS {
             let mut broken = false;
@@ -266,7 +278,7 @@ impl Tier2 {
                 holds = true;
                 break;
             }
-            solution = self.optimum(frame, &lifted, settings);
+            solution = self.optimum(frame, &lifted, earlier, settings);
         }
         let sound = holds && solution.status == SolverStatus::Converged && self.sound(frame, &solution);
         if !sound {
@@ -321,12 +333,16 @@ impl Tier2 {
         }
     }
 
-    fn optimum(&mut self, frame: &Frame, aim: &Aim, settings: &SmoothingSettings) -> Solution {
+    fn optimum(&mut self, frame: &Frame, aim: &Aim, earlier: &[&Solution], settings: &SmoothingSettings) -> Solution {
         let n = frame.m.len();
         let mut edits = vec![Edits::default(); n];
         let (mut e, mut status, mut residual) = (vec![0.0; n], SolverStatus::Converged, 0.0);
         if self.rows.iter().any(|row| row.bound > 0.0) {
-            let outcome = self.program.solve(&aim.curvature, &self.rows, settings.program_iterations_max);
+            let most = settings.program_iterations_max;
+            let mut outcome = self.program.solve(&aim.curvature, &self.rows, most);
+            if outcome.status != SolverStatus::Converged {
+                outcome = self.in_wider_units(frame, aim, earlier, settings);
+            }
             (status, residual) = (outcome.status, outcome.residual);
             e.copy_from_slice(&self.program.e);
             for (row, multiplier) in self.rows.iter().zip(&self.program.multipliers) {
@@ -347,12 +363,62 @@ impl Tier2 {
         solution
     }
 
+    /// More attempts, in units no smaller than prices are published in and no neighbours' far apart: from nothing, then
+    /// from a point inside the rows.
+    fn in_wider_units(
+        &mut self,
+        frame: &Frame,
+        aim: &Aim,
+        earlier: &[&Solution],
+        settings: &SmoothingSettings,
+    ) -> Outcome {
+        let most = settings.program_iterations_max;
+        let mut outcome = Outcome { status: SolverStatus::MaxIterations, iterations: 0, residual: f64::INFINITY };
+        for (least, ratio_min) in WIDE_UNITS {
+            let mut unit: Vec<f64> = aim.unit.iter().map(|unit| unit.max(least / frame.currency())).collect();
+            even_out(&mut unit, ratio_min);
+            let ratio: Vec<f64> = unit.iter().zip(&aim.unit).map(|(wide, own)| wide / own).collect();
+            let rows = Program::rescaled(&self.rows, &ratio);
+            outcome = self.program.solve(&aim.curvature, &rows, most);
+            if outcome.status != SolverStatus::Converged {
+                let start: Vec<f64> =
+                    inner_start(frame, aim, earlier).iter().zip(&ratio).map(|(e, ratio)| e / ratio).collect();
+                outcome = self.program.solve_from(&start, &aim.curvature, &rows, 3 * most);
+            }
+            for (e, ratio) in self.program.e.iter_mut().zip(&ratio) {
+                *e *= ratio;
+            }
+            if outcome.status == SolverStatus::Converged {
+                break;
+            }
+        }
+        outcome
+    }
+
     /// Whether every hard row holds to rounding.
     fn sound(&self, frame: &Frame, solution: &Solution) -> bool {
         let finite = solution.price.iter().all(|price| price.is_finite());
         let floors = self.floors.iter().zip(&solution.puts[1..]).all(|(floor, put)| *put >= floor - 10.0 * SLACK);
         finite && floors && worst_second_difference(frame, &solution.price) > -10.0 * SLACK
     }
+}
+
+/// A point inside the hard rows, in units from the aim: the repaired aim, mixed with a lognormal curve above everything.
+fn inner_start(frame: &Frame, aim: &Aim, earlier: &[&Solution]) -> Vec<f64> {
+    let mut repaired = Solution::of_prices(aim.price.clone());
+    repair(frame, &mut repaired, earlier);
+    let widest = frame
+        .ratio
+        .iter()
+        .zip(&repaired.price)
+        .filter_map(|(ratio, price)| black::implied_stdev(*ratio, price * frame.scale / frame.forward))
+        .fold(0.0, f64::max);
+    let stdev = 1.25 * widest + 0.05;
+    let mixed = repaired.price.iter().enumerate().map(|(i, price)| {
+        let above = frame.price(i, stdev / frame.root_time);
+        (1.0 - INNER_SHARE) * price + INNER_SHARE * above
+    });
+    mixed.zip(&aim.price).zip(&aim.unit).map(|((price, aim), unit)| (price - aim) / unit).collect()
 }
 
 /// The least second difference of the put curve, as a price; ends included.
