@@ -11,6 +11,7 @@ pub mod models_report;
 pub mod official;
 pub mod print;
 pub mod real_data;
+pub mod service_report;
 pub mod smoothing_report;
 pub mod truth;
 pub mod whole_close;

@@ -4,7 +4,21 @@ use std::fs::{self, File, TryLockError};
 use std::io::{self, Read, Write};
 use std::path::Path;
 
-use super::{Files, Held, NewFile};
+use super::{Files, Held, NewFile, Operation};
+
+/// Runs one operation between its two failpoints, of which a build without the feature `failpoints` has none.
+fn between<T>(operation: Operation, act: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+    pass(operation, false);
+    let done = act()?;
+    pass(operation, true);
+    Ok(done)
+}
+
+#[cfg(feature = "failpoints")]
+use super::failpoint::pass;
+
+#[cfg(not(feature = "failpoints"))]
+fn pass(_: Operation, _: bool) {}
 
 /// The operating system's files.
 #[derive(Clone, Copy, Debug, Default)]
@@ -12,10 +26,10 @@ pub struct Disk;
 
 impl Files for Disk {
     fn create_folder(&self, path: &Path) -> io::Result<()> {
-        match fs::create_dir(path) {
+        between(Operation::CreateFolder, || match fs::create_dir(path) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
             other => other,
-        }
+        })
     }
 
     fn list(&self, folder: &Path) -> io::Result<Vec<String>> {
@@ -28,7 +42,7 @@ impl Files for Disk {
     }
 
     fn create(&self, path: &Path) -> io::Result<Box<dyn NewFile>> {
-        Ok(Box::new(DiskFile(File::create(path)?)))
+        Ok(Box::new(DiskFile(between(Operation::Create, || File::create(path))?)))
     }
 
     fn open(&self, path: &Path) -> io::Result<Box<dyn Read + Send>> {
@@ -36,15 +50,15 @@ impl Files for Disk {
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        fs::rename(from, to)
+        between(Operation::Rename, || fs::rename(from, to))
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
-        fs::remove_file(path)
+        between(Operation::Remove, || fs::remove_file(path))
     }
 
     fn sync_folder(&self, folder: &Path) -> io::Result<()> {
-        File::open(folder)?.sync_all()
+        between(Operation::SyncFolder, || File::open(folder)?.sync_all())
     }
 
     fn lock(&self, path: &Path) -> io::Result<Box<dyn Held>> {
@@ -62,11 +76,11 @@ struct DiskFile(File);
 
 impl NewFile for DiskFile {
     fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.0.write_all(bytes)
+        between(Operation::Append, || self.0.write_all(bytes))
     }
 
     fn sync(&mut self) -> io::Result<()> {
-        self.0.sync_data()
+        between(Operation::Sync, || self.0.sync_data())
     }
 }
 

@@ -4,6 +4,8 @@
 //! a chosen one, and then forgets what no completed sync had made durable: bytes, new names and renames.
 
 mod disk;
+#[cfg(feature = "failpoints")]
+mod failpoint;
 mod simulated;
 
 use std::fmt;

@@ -220,6 +220,22 @@ impl Simulated {
         }
     }
 
+    /// Writes everything below a folder, as reads see it, under a folder of the real disk.
+    ///
+    /// # Errors
+    /// What the real file system says.
+    pub fn copy_to(&self, folder: &Path, to: &Path) -> io::Result<()> {
+        std::fs::create_dir_all(to)?;
+        for name in self.list(folder)? {
+            let (from, to) = (folder.join(&name), to.join(&name));
+            match self.bytes(&from) {
+                Some(bytes) => std::fs::write(&to, bytes)?,
+                None => self.copy_to(&from, &to)?,
+            }
+        }
+        Ok(())
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -259,15 +275,7 @@ impl State {
                         self.off = true;
                         self.power()
                     }
-                    Trouble::Error(kind) => {
-                        if operation == Operation::Sync && !after {
-                            let node = self.find(path)?;
-                            if let Some(Node::File(content)) = self.nodes.get_mut(&node) {
-                                content.drop_unsynced();
-                            }
-                        }
-                        Err(kind.into())
-                    }
+                    Trouble::Error(kind) => Err(kind.into()),
                 }
             }
             _ => Ok(()),
@@ -467,10 +475,21 @@ impl NewFile for SimulatedFile {
     }
 
     fn sync(&mut self) -> io::Result<()> {
-        self.files.change(Operation::Sync, &self.path, |state| {
+        let mut done = false;
+        let synced = self.files.change(Operation::Sync, &self.path, |state| {
             self.content(state)?.sync();
+            done = true;
             Ok(())
-        })
+        });
+        if synced.is_err() && !done {
+            let mut state = self.files.state();
+            if state.power().is_ok()
+                && let Ok(content) = self.content(&mut state)
+            {
+                content.drop_unsynced();
+            }
+        }
+        synced
     }
 }
 

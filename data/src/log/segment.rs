@@ -2,7 +2,7 @@
 
 use closemark_pricing::series::Date;
 
-use super::frame::{FrameKind, is_frame, put_frame};
+use super::frame::{FrameKind, HEADER_BYTES, is_frame, put_frame};
 use super::varint::Reader;
 
 const MAGIC: &[u8; 16] = b"closemark log 1\n";
@@ -59,17 +59,24 @@ pub(super) fn is_commit(payload: &[u8], position: u64) -> bool {
     payload.strip_prefix(COMMIT.as_slice()) == Some(&position.to_le_bytes())
 }
 
-/// The position of the first valid commit or seal behind the front of `bytes`, which stand at `origin`. A frame's
-/// length says nothing where it is damaged, so every place is tried.
+/// Where behind a fault at `origin`, the front of `bytes`, a valid frame says that the fault's place was durable once: a
+/// commit of a later place, wherever it stands now, or a seal. A frame's length says nothing where it is damaged, so
+/// every place is tried.
 pub(super) fn later_commit(bytes: &[u8], origin: u64) -> Option<u64> {
-    let kinds = [FrameKind::Commit, FrameKind::Seal];
     (1..bytes.len()).find_map(|place| {
         let rest = bytes.get(place..)?;
         // Length below 256, kind, zeros: the cheap look before the checksum.
         let [_, 0, 0, 0, 2 | 5, 0, 0, 0, ..] = rest else { return None };
-        let position = origin + place as u64;
-        kinds.iter().any(|kind| is_frame(rest, position, *kind)).then_some(position)
+        let here = origin + place as u64;
+        let vouched = |stated: u64| stated > origin && is_frame(rest, stated, FrameKind::Commit);
+        let commit = rest.get(HEADER_BYTES..).and_then(stated_place).is_some_and(vouched);
+        (commit || is_frame(rest, here, FrameKind::Seal)).then_some(here)
     })
+}
+
+/// The place that a commit's payload, and whatever follows it, states.
+fn stated_place(payload: &[u8]) -> Option<u64> {
+    payload.strip_prefix(COMMIT.as_slice())?.first_chunk().map(|place| u64::from_le_bytes(*place))
 }
 
 /// What a segment's last frame says.
@@ -109,15 +116,16 @@ mod tests {
 
     #[test]
     fn a_commit_is_found_behind_damage() {
-        let mut bytes = vec![9; 100];
-        put_commit(&mut bytes, 1000);
-        assert_eq!(later_commit(&bytes, 1000), None, "a commit stands for its own place only");
-        bytes.truncate(100);
-        let mut commit = Vec::new();
-        put_commit(&mut commit, 1100);
-        bytes.extend(commit);
-        assert_eq!(later_commit(&bytes, 1000), Some(1100));
-        bytes.pop();
-        assert_eq!(later_commit(&bytes, 1000), None);
+        let behind = |commit_of: u64| {
+            let mut commit = Vec::new();
+            put_frame(&mut commit, commit_of, FrameKind::Commit, &[COMMIT, &commit_of.to_le_bytes()]);
+            [vec![9; 100], commit].concat()
+        };
+        assert_eq!(later_commit(&behind(1100), 1000), Some(1100));
+        assert_eq!(later_commit(&behind(1200), 1000), Some(1100), "moved, but written later");
+        assert_eq!(later_commit(&behind(1000), 1000), None, "it vouches for what is before 1000 only");
+        let mut torn = behind(1100);
+        torn.pop();
+        assert_eq!(later_commit(&torn, 1000), None);
     }
 }

@@ -1,10 +1,11 @@
 //! Files that know their own digest.
 
 use std::fs::File;
-use std::io::{self, BufWriter, Read, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use super::error::PublishError;
+use crate::files::{Files, NewFile};
 
 /// The size and blake3 digest of a file.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -40,44 +41,49 @@ impl FileDigest {
     }
 }
 
+/// Bytes gathered before they are written.
+const PIECE: usize = 1 << 18;
+
 /// A file being written, with the digest of what went into it.
 pub(crate) struct DigestingFile {
     path: PathBuf,
-    file: BufWriter<File>,
+    file: Box<dyn NewFile>,
+    gathered: Vec<u8>,
     hasher: blake3::Hasher,
     size: u64,
 }
 
 impl DigestingFile {
-    pub(crate) fn create(path: &Path) -> Result<Self, PublishError> {
-        let file = File::create_new(path).map_err(PublishError::io("create", path))?;
-        Ok(Self {
-            path: path.to_owned(),
-            file: BufWriter::with_capacity(1 << 18, file),
-            hasher: blake3::Hasher::new(),
-            size: 0,
-        })
+    pub(crate) fn create(files: &dyn Files, path: &Path) -> Result<Self, PublishError> {
+        let file = files.create(path).map_err(PublishError::io("create", path))?;
+        let (path, gathered) = (path.to_owned(), Vec::with_capacity(PIECE));
+        Ok(Self { path, file, gathered, hasher: blake3::Hasher::new(), size: 0 })
     }
 
     /// Flushes, syncs to the device and gives the digest.
     pub(crate) fn finish(mut self) -> Result<FileDigest, PublishError> {
-        self.file.flush().map_err(PublishError::io("write", &self.path))?;
-        self.file.get_ref().sync_all().map_err(PublishError::io("sync", &self.path))?;
+        self.flush().map_err(PublishError::io("write", &self.path))?;
+        self.file.sync().map_err(PublishError::io("sync", &self.path))?;
         Ok(FileDigest { size: self.size, blake3: self.hasher.finalize().to_hex().to_string() })
     }
 }
 
 impl Write for DigestingFile {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        let n = self.file.write(buf)?;
-        if let Some(taken) = buf.get(..n) {
-            self.hasher.update(taken);
+        self.hasher.update(buf);
+        self.size += buf.len() as u64;
+        self.gathered.extend_from_slice(buf);
+        if self.gathered.len() >= PIECE {
+            self.flush()?;
         }
-        self.size += n as u64;
-        Ok(n)
+        Ok(buf.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.file.flush()
+        if !self.gathered.is_empty() {
+            self.file.append(&self.gathered)?;
+            self.gathered.clear();
+        }
+        Ok(())
     }
 }

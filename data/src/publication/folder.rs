@@ -1,14 +1,15 @@
 //! The folder of one date: its lock, its runs, its pointer; each change whole or not at all, and durable.
 
 use std::fs::{self, File, TryLockError};
-use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use closemark_pricing::series::Date;
 
 use super::error::PublishError;
 use super::run_id::is_run_id;
 use crate::date;
+use crate::files::{Disk, Files};
 
 /// The pointer to the run that counts.
 pub const CURRENT: &str = "CURRENT";
@@ -49,6 +50,7 @@ pub fn current(date_folder: &Path) -> Result<Option<String>, PublishError> {
 ///
 /// The lock belongs to the open file, so that it falls with the process; the file itself stays.
 pub(crate) struct LockedDate {
+    files: Arc<dyn Files>,
     folder: PathBuf,
     lock: File,
 }
@@ -64,7 +66,15 @@ impl Drop for LockedDate {
 
 impl LockedDate {
     pub(crate) fn lock(folder: &Path) -> Result<Self, PublishError> {
-        fs::create_dir_all(folder).map_err(PublishError::io("create", folder))?;
+        Self::lock_on(Arc::new(Disk), folder)
+    }
+
+    /// The same, with everything that must be durable going through a file layer.
+    pub(crate) fn lock_on(files: Arc<dyn Files>, folder: &Path) -> Result<Self, PublishError> {
+        if let Some(parent) = folder.parent() {
+            fs::create_dir_all(parent).map_err(PublishError::io("create", parent))?;
+        }
+        files.create_folder(folder).map_err(PublishError::io("create", folder))?;
         let path = folder.join(LOCK);
         let lock = File::options().create(true).append(true).open(&path).map_err(PublishError::io("open", &path))?;
         match lock.try_lock() {
@@ -72,7 +82,7 @@ impl LockedDate {
             Err(TryLockError::WouldBlock) => return Err(PublishError::Locked { path }),
             Err(TryLockError::Error(error)) => return Err(PublishError::io("lock", &path)(error)),
         }
-        let locked = Self { folder: folder.to_owned(), lock };
+        let locked = Self { files, folder: folder.to_owned(), lock };
         locked.sweep()?;
         Ok(locked)
     }
@@ -99,7 +109,7 @@ impl LockedDate {
     /// An empty folder that no reader looks at.
     pub(crate) fn temporary(&self, run_id: &str) -> Result<PathBuf, PublishError> {
         let path = self.folder.join(format!("{TEMPORARY}run={run_id}"));
-        fs::create_dir(&path).map_err(PublishError::io("create", &path))?;
+        self.files.create_folder(&path).map_err(PublishError::io("create", &path))?;
         Ok(path)
     }
 
@@ -110,16 +120,16 @@ impl LockedDate {
 
     /// Gives a finished folder its name, durably.
     pub(crate) fn adopt(&self, temporary: &Path, run: &Path) -> Result<(), PublishError> {
-        sync_folder(temporary)?;
-        fs::rename(temporary, run).map_err(PublishError::io("rename", run))?;
+        self.sync_folder(temporary)?;
+        self.files.rename(temporary, run).map_err(PublishError::io("rename", run))?;
         self.sync()
     }
 
     /// Makes the date folder's own entries, and its entry in the folder above, durable.
     pub(crate) fn sync(&self) -> Result<(), PublishError> {
-        sync_folder(&self.folder)?;
+        self.sync_folder(&self.folder)?;
         match self.folder.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => sync_folder(parent),
+            Some(parent) if !parent.as_os_str().is_empty() => self.sync_folder(parent),
             _ => Ok(()),
         }
     }
@@ -127,23 +137,28 @@ impl LockedDate {
     /// Replaces a small file: readers see the old bytes or the new ones.
     pub(crate) fn replace(&self, name: &str, bytes: &[u8]) -> Result<(), PublishError> {
         let temporary = self.folder.join(format!("{TEMPORARY}{name}"));
-        write_durably(&temporary, bytes)?;
+        self.write_durably(&temporary, bytes)?;
         let path = self.folder.join(name);
-        fs::rename(&temporary, &path).map_err(PublishError::io("rename", &path))?;
-        sync_folder(&self.folder)
+        self.files.rename(&temporary, &path).map_err(PublishError::io("rename", &path))?;
+        self.sync_folder(&self.folder)
     }
-}
 
-/// Writes a new file and syncs it.
-pub(crate) fn write_durably(path: &Path, bytes: &[u8]) -> Result<(), PublishError> {
-    let mut file = File::create(path).map_err(PublishError::io("create", path))?;
-    file.write_all(bytes).map_err(PublishError::io("write", path))?;
-    file.sync_all().map_err(PublishError::io("sync", path))
-}
+    /// The file layer.
+    pub(crate) fn files(&self) -> &dyn Files {
+        self.files.as_ref()
+    }
 
-/// A rename or a new file is durable only after its folder is.
-fn sync_folder(path: &Path) -> Result<(), PublishError> {
-    File::open(path).and_then(|f| f.sync_all()).map_err(PublishError::io("sync", path))
+    /// Writes a new file and syncs it.
+    pub(crate) fn write_durably(&self, path: &Path, bytes: &[u8]) -> Result<(), PublishError> {
+        let mut file = self.files.create(path).map_err(PublishError::io("create", path))?;
+        file.append(bytes).map_err(PublishError::io("write", path))?;
+        file.sync().map_err(PublishError::io("sync", path))
+    }
+
+    /// A rename or a new file is durable only after its folder is.
+    fn sync_folder(&self, path: &Path) -> Result<(), PublishError> {
+        self.files.sync_folder(path).map_err(PublishError::io("sync", path))
+    }
 }
 
 #[cfg(test)]

@@ -30,7 +30,7 @@ pub use lifecycle::finalize;
 pub use manifest::{MANIFEST, MANIFEST_FORMAT, Manifest, Provenance};
 pub use parquet_file::ROW_GROUP_ROWS;
 pub use publish::{
-    ExtraFile, PublicationRequest, Published, Render, RunSummary, STEPS, TIMINGS, publish, publish_observed,
+    ExtraFile, PublicationRequest, Published, Render, RunSummary, STEPS, TIMINGS, publish, publish_observed, publish_on,
 };
 pub use run_id::{OverrideRecord, RunInputs, is_run_id, run_id};
 pub use state::{DateState, RunEntry, RunState, STATE};

@@ -18,6 +18,7 @@ use super::digest::{DigestingFile, FileDigest};
 use super::error::PublishError;
 use super::schema::{ColumnType, Table};
 use super::table::{Cell, TableBuilder};
+use crate::files::Files;
 
 /// Rows of a row group.
 pub const ROW_GROUP_ROWS: usize = 131_072;
@@ -37,8 +38,8 @@ pub(crate) struct ParquetFile {
 }
 
 impl ParquetFile {
-    pub(crate) fn create(folder: &Path, table: &'static Table) -> Result<Self, PublishError> {
-        let file = DigestingFile::create(&folder.join(table.file))?;
+    pub(crate) fn create(files: &dyn Files, folder: &Path, table: &'static Table) -> Result<Self, PublishError> {
+        let file = DigestingFile::create(files, &folder.join(table.file))?;
         let schema = table.arrow_schema();
         let (writer, columns) = properties(table)
             .and_then(|p| ArrowWriter::try_new(file, schema.clone(), Some(p)))
@@ -132,12 +133,13 @@ fn properties(table: &Table) -> Result<WriterProperties, ParquetError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::files::Disk;
     use crate::publication::schema::EXCEPTIONS;
 
     fn write(folder: &Path, threads: usize) -> FileDigest {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         pool.install(|| {
-            let mut file = ParquetFile::create(folder, &EXCEPTIONS).unwrap();
+            let mut file = ParquetFile::create(&Disk, folder, &EXCEPTIONS).unwrap();
             for i in 0..1000 {
                 let symbol = format!("S{i:05}");
                 let mut row = vec![Cell::Null; EXCEPTIONS.columns.len()];
@@ -162,7 +164,7 @@ mod tests {
     #[test]
     fn a_cell_of_another_kind_is_refused() {
         let folder = tempfile::tempdir().unwrap();
-        let mut file = ParquetFile::create(folder.path(), &EXCEPTIONS).unwrap();
+        let mut file = ParquetFile::create(&Disk, folder.path(), &EXCEPTIONS).unwrap();
         assert!(matches!(file.push(&[Cell::Null]), Err(PublishError::Cell { .. })));
         let row = vec![Cell::Flag(true); EXCEPTIONS.columns.len()];
         assert!(matches!(file.push(&row), Err(PublishError::Cell { column, .. }) if column == "scope"));

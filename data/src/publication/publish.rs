@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use closemark_pricing::METHOD_VERSION;
 use closemark_pricing::day::UnderlyingDay;
@@ -11,7 +12,7 @@ use closemark_pricing::vocabulary::VOCABULARY_VERSION;
 
 use super::digest::DigestingFile;
 use super::error::PublishError;
-use super::folder::{CURRENT, LockedDate, current, date_folder, run_folder, write_durably};
+use super::folder::{CURRENT, LockedDate, current, date_folder, run_folder};
 use super::gates::{Gate, gates};
 use super::integrity;
 use super::manifest::{MANIFEST, MANIFEST_FORMAT, Manifest, Provenance};
@@ -21,8 +22,8 @@ use super::run_id::{OverrideRecord, RunInputs, run_id};
 use super::schema::{EXCEPTIONS, MARKS, SLICES, TABLES};
 use super::state::{DateState, RunEntry, RunState, STATE};
 use super::totals::Totals;
-use crate::date;
 use crate::day::Day;
+use crate::files::{Disk, Files};
 
 /// Timings stand beside a run's files and outside every digest.
 pub const TIMINGS: &str = "timings.json";
@@ -109,6 +110,19 @@ pub fn publish_observed(
     out: &Path,
     observe: &mut dyn FnMut(&'static str) -> Result<(), PublishError>,
 ) -> Result<Published, PublishError> {
+    publish_on(Arc::new(Disk), request, out, observe)
+}
+
+/// [`publish_observed`] with everything that is written going through a file layer; what is read comes from the disk.
+///
+/// # Errors
+/// See [`publish_observed`].
+pub fn publish_on(
+    files: Arc<dyn Files>,
+    request: &PublicationRequest<'_>,
+    out: &Path,
+    observe: &mut dyn FnMut(&'static str) -> Result<(), PublishError>,
+) -> Result<Published, PublishError> {
     check(request)?;
     let day = request.day;
     let run_id = run_id(&RunInputs {
@@ -119,7 +133,7 @@ pub fn publish_observed(
         overrides: request.overrides,
     });
     let date_folder = date_folder(out, day.market_date)?;
-    let date = LockedDate::lock(&date_folder)?;
+    let date = LockedDate::lock_on(files, &date_folder)?;
     observe("locked")?;
     let Some(folder) = run_folder(date.path(), &run_id) else {
         return Err(PublishError::State { path: date_folder, detail: format!("{run_id} is no run id") });
@@ -130,7 +144,7 @@ pub fn publish_observed(
     } else {
         let temporary = date.temporary(&run_id)?;
         observe("temporary")?;
-        let written = write_run(request, &run_id, &temporary, observe)
+        let written = write_run(&date, request, &run_id, &temporary, observe)
             .and_then(|manifest| date.adopt(&temporary, &folder).map(|()| manifest));
         if written.is_err() {
             date.discard(&temporary);
@@ -202,6 +216,7 @@ fn check(request: &PublicationRequest<'_>) -> Result<(), PublishError> {
 
 /// Writes every file of the run into a folder that nobody reads yet; the manifest last.
 fn write_run(
+    date: &LockedDate,
     request: &PublicationRequest<'_>,
     run_id: &str,
     folder: &Path,
@@ -213,13 +228,13 @@ fn write_run(
     pairs.sort_by(|a, b| a.0.underlying.cmp(&b.0.underlying));
     let mut provenance = Provenance { audit_head: request.audit_head.map(ToOwned::to_owned), ..Provenance::default() };
 
-    let (digest, _) = write_marks(folder, stamp, &pairs)?.finish()?;
+    let (digest, _) = write_marks(date.files(), folder, stamp, &pairs)?.finish()?;
     provenance.files.insert(MARKS.file.to_owned(), digest);
     observe("marks")?;
-    let (digest, _) = write_slices(folder, stamp, &pairs)?.finish()?;
+    let (digest, _) = write_slices(date.files(), folder, stamp, &pairs)?.finish()?;
     provenance.files.insert(SLICES.file.to_owned(), digest);
     observe("slices")?;
-    let (digest, exceptions) = write_exceptions(folder, &day.exceptions, &pairs)?.finish()?;
+    let (digest, exceptions) = write_exceptions(date.files(), folder, &day.exceptions, &pairs)?.finish()?;
     provenance.files.insert(EXCEPTIONS.file.to_owned(), digest);
     observe("exceptions")?;
 
@@ -239,20 +254,21 @@ fn write_run(
 
     for extra in request.extra_files {
         let path = folder.join(extra.name);
-        let mut file = DigestingFile::create(&path)?;
+        let mut file = DigestingFile::create(date.files(), &path)?;
         let summary = RunSummary { run_id, totals: &totals, gates: &gates };
         (extra.render)(&summary, &mut file).map_err(PublishError::io("write", &path))?;
         provenance.files.insert(extra.name.to_owned(), file.finish()?);
     }
     if let Some(timings) = request.timings_json {
-        write_durably(&folder.join(TIMINGS), timings.as_bytes())?;
+        date.write_durably(&folder.join(TIMINGS), timings.as_bytes())?;
     }
     observe("extras")?;
 
     let manifest = Manifest {
         format: MANIFEST_FORMAT,
         run_id: run_id.to_owned(),
-        market_date: date::to_text_within(day.market_date).ok_or(PublishError::Date { days: day.market_date.0 })?,
+        market_date: crate::date::to_text_within(day.market_date)
+            .ok_or(PublishError::Date { days: day.market_date.0 })?,
         snapshot: day.snapshot_text.clone(),
         method_version: METHOD_VERSION.to_owned(),
         vocabulary_version: VOCABULARY_VERSION,
@@ -270,17 +286,18 @@ fn write_run(
     let path = folder.join(MANIFEST);
     let bytes =
         manifest.to_bytes().map_err(|error| PublishError::State { path: path.clone(), detail: error.to_string() })?;
-    write_durably(&path, &bytes)?;
+    date.write_durably(&path, &bytes)?;
     observe("manifest")?;
     Ok(manifest)
 }
 
 fn write_marks(
+    files: &dyn Files,
     folder: &Path,
     stamp: RunStamp<'_>,
     pairs: &[(&UnderlyingDay, &UnderlyingMarks)],
 ) -> Result<ParquetFile, PublishError> {
-    let mut file = ParquetFile::create(folder, &MARKS)?;
+    let mut file = ParquetFile::create(files, folder, &MARKS)?;
     for (day, marks) in pairs {
         let mut rows: Vec<_> = day.series.iter().zip(&marks.series).collect();
         rows.sort_by(|(a, _), (b, _)| {
@@ -301,11 +318,12 @@ fn write_marks(
 }
 
 fn write_slices(
+    files: &dyn Files,
     folder: &Path,
     stamp: RunStamp<'_>,
     pairs: &[(&UnderlyingDay, &UnderlyingMarks)],
 ) -> Result<ParquetFile, PublishError> {
-    let mut file = ParquetFile::create(folder, &SLICES)?;
+    let mut file = ParquetFile::create(files, folder, &SLICES)?;
     for (day, marks) in pairs {
         let mut rows: Vec<_> = marks.slices.iter().collect();
         rows.sort_by(|a, b| {
@@ -324,6 +342,7 @@ fn write_slices(
 }
 
 fn write_exceptions(
+    files: &dyn Files,
     folder: &Path,
     input: &[ExceptionRow],
     pairs: &[(&UnderlyingDay, &UnderlyingMarks)],
@@ -337,7 +356,7 @@ fn write_exceptions(
             (r.field.as_deref(), r.before.as_deref(), r.after.as_deref(), r.author.as_deref()),
         )
     });
-    let mut file = ParquetFile::create(folder, &EXCEPTIONS)?;
+    let mut file = ParquetFile::create(files, folder, &EXCEPTIONS)?;
     for row in rows {
         push_exception(&mut file, row)?;
     }
