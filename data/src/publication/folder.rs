@@ -65,7 +65,6 @@ impl Drop for LockedDate {
 }
 
 impl LockedDate {
-    #[allow(dead_code, reason = "whoever changes a date's state without publishing locks it so")]
     pub(crate) fn lock(folder: &Path) -> Result<Self, PublishError> {
         Self::lock_on(Arc::new(Disk), folder)
     }

@@ -80,9 +80,8 @@ mod tests {
         assert_eq!(read("closes", "2026-11-20", &token).unwrap().as_deref(), Some("0123456789abcdef"));
         assert!(read("overrides", "2026-11-20", &token).is_err());
         assert!(read("closes", "2026-11-23", &token).is_err());
-        for forged in
-            [&token[1..], &token.replace("0123456789abcdef", "0123456789abcdee"), "x", "é".repeat(40).as_str()]
-        {
+        let (other, wide) = (token.replace("0123456789abcdef", "0123456789abcdee"), "é".repeat(40));
+        for forged in [&token[1..], other.as_str(), "x", wide.as_str()] {
             assert_eq!(read("closes", "2026-11-20", forged).unwrap_err().code(), tonic::Code::InvalidArgument);
         }
         assert!(Page::read(&[8; 32], "closes", "2026-11-20", 10, &token).is_err());

@@ -197,7 +197,9 @@ impl Drop for Slot {
         metrics::gauge!("closemark_connections").set(f64::from(taken.all));
         match taken.by_address.get_mut(&self.address) {
             Some(own) if *own > 1 => *own -= 1,
-            _ => drop(taken.by_address.remove(&self.address)),
+            _ => {
+                taken.by_address.remove(&self.address);
+            }
         }
     }
 }

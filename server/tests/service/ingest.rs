@@ -121,7 +121,8 @@ async fn messages_above_the_limit_are_refused_also_when_they_were_small_before_d
         let mut client = QuoteServiceClient::new(server.channel().await).send_compressed(encoding);
         let mut answers = client.ingest_quotes(tokio_stream::iter([large()])).await.unwrap().into_inner();
         let status = answers.message().await.unwrap_err();
-        assert!(matches!(status.code(), Code::ResourceExhausted | Code::Internal), "{status:?}");
+        let (code, reason, _) = refusal(&status);
+        assert_eq!((code, reason.as_str()), (Code::ResourceExhausted, "TOO_LARGE"), "{status:?}");
         let small = batch("feed", 1, vec![quote(100); 100]);
         let mut client = QuoteServiceClient::new(server.channel().await).send_compressed(encoding);
         let mut answers = client.ingest_quotes(tokio_stream::iter([small])).await.unwrap().into_inner();

@@ -5,6 +5,7 @@ use std::time::Duration;
 use closemark_proto::v1;
 use closemark_proto::v1::close_service_client::CloseServiceClient;
 use tonic::Code;
+use tonic::transport::Channel;
 
 use crate::sample::{batch, quote};
 use crate::support::{Ingest, Server, refusal};
@@ -52,7 +53,7 @@ async fn calls_beyond_the_limit_are_told_when_to_come_again() {
 async fn connections_beyond_the_limit_are_closed_and_come_again_later() {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::start(folder.path(), &[("LIMITS_CONNECTIONS_MAX", "2")]);
-    let list = |channel| async move {
+    let list = |channel: Channel| async move {
         CloseServiceClient::new(channel).list_closes(v1::ListClosesRequest::default()).await.map(drop)
     };
     let (first, second) = (server.channel().await, server.channel().await);

@@ -82,34 +82,34 @@ fn decimal(text: &str) -> Option<v1::Decimal> {
 
 /// The folder's reference records as one request.
 pub(crate) fn reference(folder: &Path, request_id: &str) -> v1::PutReferenceRequest {
-    let underlyings = rows(folder, "underlyings.csv").iter().map(|row| v1::Underlying {
-        underlying: get(row, "underlying"),
-        price: decimal(&get(row, "price")),
-        price_time_unix_nanos: closemark_data::time::parse(&get(row, "price_time")).map(|at| at.0),
-        halted: get(row, "halted") == "true",
-        margin_group: get(row, "margin_group"),
-        leverage: get(row, "leverage").parse().ok(),
-        settlement_price: decimal(&get(row, "settlement_price")),
+    let underlyings = rows(folder, "underlyings.csv").into_iter().map(|row| v1::Underlying {
+        underlying: get(&row, "underlying"),
+        price: decimal(&get(&row, "price")),
+        price_time_unix_nanos: closemark_data::time::parse(&get(&row, "price_time")).map(|at| at.0),
+        halted: get(&row, "halted") == "true",
+        margin_group: get(&row, "margin_group"),
+        leverage: get(&row, "leverage").parse().ok(),
+        settlement_price: decimal(&get(&row, "settlement_price")),
         currency: "USD".to_owned(),
     });
-    let series = rows(folder, "series.csv").iter().map(|row| v1::SeriesTerms {
-        osi_symbol: get(row, "osi_symbol"),
-        underlying: get(row, "underlying"),
-        multiplier: get(row, "multiplier").parse().unwrap_or(0),
-        deliverable: get(row, "deliverable"),
-        expected: get(row, "expected") == "true",
+    let series = rows(folder, "series.csv").into_iter().map(|row| v1::SeriesTerms {
+        osi_symbol: get(&row, "osi_symbol"),
+        underlying: get(&row, "underlying"),
+        multiplier: get(&row, "multiplier").parse().unwrap_or(0),
+        deliverable: get(&row, "deliverable"),
+        expected: get(&row, "expected") == "true",
         ..v1::SeriesTerms::default()
     });
-    let dividends = rows(folder, "dividends.csv").iter().map(|row| v1::Dividend {
-        underlying: get(row, "underlying"),
-        ex_date: get(row, "ex_date"),
-        amount: decimal(&get(row, "amount")),
-        status: get(row, "status"),
+    let dividends = rows(folder, "dividends.csv").into_iter().map(|row| v1::Dividend {
+        underlying: get(&row, "underlying"),
+        ex_date: get(&row, "ex_date"),
+        amount: decimal(&get(&row, "amount")),
+        status: get(&row, "status"),
         currency: "USD".to_owned(),
     });
-    let rates = rows(folder, "rates.csv").iter().map(|row| v1::Rate {
-        tenor_days: get(row, "tenor_days").parse().unwrap(),
-        zero_rate: get(row, "zero_rate").parse().unwrap(),
+    let rates = rows(folder, "rates.csv").into_iter().map(|row| v1::Rate {
+        tenor_days: get(&row, "tenor_days").parse().unwrap(),
+        zero_rate: get(&row, "zero_rate").parse().unwrap(),
     });
     v1::PutReferenceRequest {
         request_id: request_id.to_owned(),

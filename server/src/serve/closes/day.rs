@@ -1,6 +1,5 @@
 //! From a request to a day: the header that a folder would have as `day.toml`, the log's content, the previous close.
 
-use std::fmt::Write as _;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -14,6 +13,7 @@ use closemark_data::publication::read;
 use closemark_data::settings::merge_settings_text;
 use closemark_data::time;
 use closemark_pricing::series::{Date, Instant};
+use toml::{Table, Value};
 
 use crate::pipeline;
 use crate::serve::config::CloseSection;
@@ -28,29 +28,28 @@ const MINUTE: i64 = 60_000_000_000;
 /// Where the exchange is closed on the day and the request names no snapshot of its own.
 fn header(section: &CloseSection, market_date: Date, request: &CloseRequest) -> anyhow::Result<String> {
     let calendar = if request.calendar.is_empty() { &section.calendar } else { &request.calendar };
-    let mut text = String::new();
-    let quoted = |value: &str| toml::Value::String(value.to_owned()).to_string();
-    let _ = writeln!(text, "market_date = {}", quoted(&date::to_text(market_date)));
-    let _ = writeln!(text, "calendar = {}", quoted(calendar));
-    if !request.snapshot.is_empty() {
-        let _ = writeln!(text, "snapshot = {}\n[snapshots]", quoted(&request.snapshot));
-        for (root, at) in &request.root_snapshots {
-            let _ = writeln!(text, "{} = {}", quoted(root), quoted(at));
+    let text = |value: &str| Value::String(value.to_owned());
+    let mut header = Table::new();
+    let mut roots = Table::new();
+    header.insert("market_date".to_owned(), text(&date::to_text(market_date)));
+    header.insert("calendar".to_owned(), text(calendar));
+    if request.snapshot.is_empty() {
+        let kind = CalendarKind::parse(calendar).context("the calendar is us or always")?;
+        let close = Calendar::new(kind)?.close(market_date);
+        let close = close.with_context(|| format!("the exchange is closed on {}", date::to_text(market_date)))?;
+        let late = Instant(close.0 + i64::from(section.late_minutes) * MINUTE);
+        header.insert("snapshot".to_owned(), text(&time::to_new_york_text(close)));
+        for root in &section.late_roots {
+            roots.insert(root.clone(), text(&time::to_new_york_text(late)));
         }
-        return Ok(text);
+    } else {
+        header.insert("snapshot".to_owned(), text(&request.snapshot));
+        for (root, at) in &request.root_snapshots {
+            roots.insert(root.clone(), text(at));
+        }
     }
-    let kind = CalendarKind::parse(calendar).context("the calendar is us or always")?;
-    let close = Calendar::new(kind)?.close(market_date);
-    let close = close.with_context(|| format!("the exchange is closed on {}", date::to_text(market_date)))?;
-    let _ = writeln!(text, "snapshot = {}\n[snapshots]", quoted(&time::to_new_york_text(close)));
-    let late = Instant(close.0 + i64::from(section.late_minutes) * MINUTE);
-    let mut roots = section.late_roots.clone();
-    roots.sort();
-    roots.dedup();
-    for root in roots {
-        let _ = writeln!(text, "{} = {}", quoted(&root), quoted(&time::to_new_york_text(late)));
-    }
-    Ok(text)
+    header.insert("snapshots".to_owned(), Value::Table(roots));
+    Ok(header.to_string())
 }
 
 /// Reads the day from the log, as a folder with the same content would be read.

@@ -66,7 +66,7 @@ impl Log {
     /// # Errors
     /// Where the log is locked, damaged, or cannot be read.
     pub(crate) fn start(settings: LogSettings) -> anyhow::Result<Self> {
-        let log = open(&settings).with_context(|| "the quote log cannot be opened".to_owned())?;
+        let log = open(&settings).context("the quote log cannot be opened")?;
         let (commands, receiver) = mpsc::channel(settings.pending);
         let owner = Owner { settings, log: Some(log), receiver };
         std::thread::Builder::new().name("commit".to_owned()).spawn(move || owner.run())?;

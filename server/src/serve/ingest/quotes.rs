@@ -147,7 +147,7 @@ async fn acknowledge(
 
 /// A message above its limit is a limit like the others; anything else ended the stream and says so itself.
 fn too_large(status: Status) -> Status {
-    if status.code() == tonic::Code::OutOfRange {
+    if matches!(status.code(), tonic::Code::OutOfRange | tonic::Code::ResourceExhausted) {
         return errors::too_large(
             "limits.message_bytes_max",
             "a message is larger than limits.message_bytes_max allows",

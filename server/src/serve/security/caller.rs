@@ -115,7 +115,7 @@ impl Access {
             Some(credential) => self.named(peer, credential),
             None => {
                 let roles = if peer.is_loopback() { self.anonymous } else { Roles::default() };
-                Ok(Caller { name: ANONYMOUS.into(), roles: self.from_here(roles, peer), peer, credential: None })
+                Ok(Caller { name: ANONYMOUS.into(), roles: self.usable(roles, peer), peer, credential: None })
             }
         }
     }
@@ -141,11 +141,11 @@ impl Access {
             Refusal::Revoked => unauthenticated("REVOKED_CREDENTIALS", "the credentials were revoked"),
             Refusal::Unreadable => unauthenticated("ACCESS_FILE", "the access file cannot be read"),
         })?;
-        Ok(Caller { name: entry.name, roles: self.from_here(entry.roles, peer), peer, credential: Some(credential) })
+        Ok(Caller { name: entry.name, roles: self.usable(entry.roles, peer), peer, credential: Some(credential) })
     }
 
     /// The roles of which an address list lets the peer make use.
-    fn from_here(&self, roles: Roles, peer: IpAddr) -> Roles {
+    fn usable(&self, roles: Roles, peer: IpAddr) -> Roles {
         let allowed = |role: &Role| {
             let ranges = self.allow.get(*role as usize).map_or(&[][..], Vec::as_slice);
             ranges.is_empty() || ranges.iter().any(|range| range.contains(peer))

@@ -17,8 +17,10 @@ use crate::serve::clock::Watch;
 use crate::serve::errors;
 use crate::serve::metrics::CallMetrics;
 
-/// How tonic says that a message was above its limit, percent-encoded as it stands in a header.
-const TOO_LARGE: &str = "Error,%20decoded%20message%20length%20too%20large";
+/// How tonic says that a message was above its limit, before and after decompression, percent-encoded as it stands in a
+/// header.
+const TOO_LARGE: [&str; 2] =
+    ["Error,%20decoded%20message%20length%20too%20large", "Error%20decompressing:%20size%20limit"];
 
 /// Puts the guard before every service.
 #[derive(Clone)]
@@ -56,11 +58,9 @@ impl GuardLayer {
         };
         let caller = self.access.caller(connection.peer, connection.certificate, authorization)?;
         let needed = role::needed(request.uri().path());
-        if caller.roles == role::Roles::default() && !needed.is_empty() && authorization.is_none() {
-            // Somebody without a name is asked for one; somebody with a name is told which role is missing.
-            if caller.is_anonymous() {
-                return Err(unauthenticated("CREDENTIALS_MISSING", "this call needs a token or a client certificate"));
-            }
+        // Somebody without a name or a right is asked for a name; everybody else is told which role is missing.
+        if caller.is_anonymous() && caller.roles == role::Roles::default() && !needed.is_empty() {
+            return Err(unauthenticated("CREDENTIALS_MISSING", "this call needs a token or a client certificate"));
         }
         caller.require_one_of(needed)?;
         Ok((admitted, caller))
@@ -135,10 +135,10 @@ fn answer(status: &Status, grpc: bool) -> Response<Body> {
     response
 }
 
-/// tonic says OUT_OF_RANGE to a message above its limit; it is a limit like the others.
+/// tonic says OUT_OF_RANGE to a message above its limit, and no details; it is a limit like the others.
 fn too_large(headers: &HeaderMap) -> Option<Status> {
     let message = headers.get(Status::GRPC_MESSAGE)?;
-    message.as_bytes().starts_with(TOO_LARGE.as_bytes()).then(|| {
+    TOO_LARGE.iter().any(|said| message.as_bytes().starts_with(said.as_bytes())).then(|| {
         errors::too_large("limits.message_bytes_max", "the message is larger than limits.message_bytes_max allows")
     })
 }
