@@ -251,7 +251,7 @@ fn write_run(
     observe("exceptions")?;
     let mut arrays = 0;
     if day.settings.risk.arrays {
-        let (digest, rows) = risk_arrays::write(folder, &pairs, &day.settings.risk)?.finish()?;
+        let (digest, rows) = risk_arrays::write(date.files(), folder, &pairs, &day.settings.risk)?.finish()?;
         provenance.files.insert(RISK_ARRAYS.file.to_owned(), digest);
         arrays = rows;
     }

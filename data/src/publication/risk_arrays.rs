@@ -15,6 +15,7 @@ use super::error::PublishError;
 use super::parquet_file::ParquetFile;
 use super::schema::RISK_ARRAYS;
 use super::table::Cell;
+use crate::files::Files;
 
 /// One row before it is written.
 struct Row<'a> {
@@ -27,6 +28,7 @@ struct Row<'a> {
 
 /// Writes the arrays of every marked series.
 pub(super) fn write(
+    files: &dyn Files,
     folder: &Path,
     pairs: &[(&UnderlyingDay, &UnderlyingMarks)],
     settings: &RiskSettings,
@@ -41,7 +43,7 @@ pub(super) fn write(
         }
     }
     rows.par_sort_unstable_by(|a, b| a.series.osi_symbol.cmp(&b.series.osi_symbol));
-    let mut file = ParquetFile::create(folder, &RISK_ARRAYS)?;
+    let mut file = ParquetFile::create(files, folder, &RISK_ARRAYS)?;
     for row in &rows {
         push(&mut file, row, settings)?;
     }

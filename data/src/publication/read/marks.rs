@@ -129,17 +129,16 @@ pub fn read_marks(run_folder: &Path, underlying: Option<&str>) -> Result<Vec<Mar
 /// # Errors
 /// As for [`read_marks`].
 pub fn read_mark(run_folder: &Path, osi_symbol: &str) -> Result<Option<MarkRow>, ReadError> {
-    let path = run_folder.join(MARKS.file);
-    for batch in reader(&path, None)? {
-        let batch = batch.map_err(|error| ReadError::File { path: path.clone(), detail: error.to_string() })?;
-        let symbols = Columns::new(MARKS.file, &batch).text("osi_symbol")?;
-        if let Some(row) = (0..batch.num_rows()).find(|row| symbols.get(*row) == Some(osi_symbol)) {
-            let mut found = Vec::with_capacity(1);
-            MarkRow::append(&batch.slice(row, 1), None, &mut found)?;
-            return Ok(found.pop());
+    let mut found = Vec::with_capacity(1);
+    read_batches(&run_folder.join(MARKS.file), None, |batch| {
+        let columns = Columns::new(MARKS.file, batch);
+        let symbols = columns.text("osi_symbol")?;
+        match (0..batch.num_rows()).find(|row| symbols.get(*row) == Some(osi_symbol)) {
+            Some(row) if found.is_empty() => MarkRow::append(&batch.slice(row, 1), None, &mut found),
+            _ => Ok(()),
         }
-    }
-    Ok(None)
+    })?;
+    Ok(found.pop())
 }
 
 impl MarkRow {

@@ -24,7 +24,6 @@ use crate::date::parse_dashed;
 use crate::decoder;
 
 pub use marks::{MarkRow, read_mark, read_marks};
-pub use marks::{MarkRow, read_marks};
 pub use nightly::{NightlyRow, scan_marks};
 pub use restore::{Restored, RestoredUnderlying, restore};
 pub use risk_arrays::{RiskArrayRow, read_risk_arrays};

@@ -8,7 +8,7 @@ use closemark_pricing::risk::POINTS;
 use closemark_pricing::vocabulary::MarginGroup;
 
 use super::columns::{Columns, DecimalColumn, number};
-use super::{ReadError, reader};
+use super::{ReadError, read_batches};
 use crate::publication::schema::RISK_ARRAYS;
 
 /// The points' columns.
@@ -47,9 +47,8 @@ pub fn read_risk_arrays(run_folder: &Path, symbols: Option<&BTreeSet<String>>) -
         return Err(ReadError::Nothing { path, detail: "this close was made without risk arrays".to_owned() });
     }
     let mut rows = Vec::new();
-    for batch in reader(&path, None)? {
-        let batch = batch.map_err(|error| ReadError::File { path: path.clone(), detail: error.to_string() })?;
-        let columns = Columns::new(RISK_ARRAYS.file, &batch);
+    read_batches(&path, None, |batch| {
+        let columns = Columns::new(RISK_ARRAYS.file, batch);
         let unknown = |column: &str| ReadError::Column { file: RISK_ARRAYS.file, column: column.to_owned() };
         let (symbol, group) = (columns.text("osi_symbol")?, columns.text("margin_group")?);
         let (down, up) = (columns.decimals("range_down")?, columns.decimals("range_up")?);
@@ -77,6 +76,7 @@ pub fn read_risk_arrays(run_folder: &Path, symbols: Option<&BTreeSet<String>>) -
                 implied_volatility: number(volatility, row),
             });
         }
-    }
+        Ok(())
+    })?;
     Ok(rows)
 }
