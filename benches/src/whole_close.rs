@@ -54,8 +54,7 @@ pub fn close_chain(chain: &Chain) -> Result<Closed> {
 /// Where the day cannot be read, brings no rates and implies none, or cannot be published or verified.
 pub fn close(source: &dyn InputSource, out: &Path) -> Result<Closed> {
     let start = now();
-    let mut day = read_day(source, &ReadOptions::default())?;
-    settle_curve(&mut day)?;
+    let day = read(source)?;
     let marking = now();
     let marks = mark(&day);
     let marking_seconds = marking.elapsed().as_secs_f64();
@@ -84,6 +83,16 @@ pub fn close(source: &dyn InputSource, out: &Path) -> Result<Closed> {
     let close_seconds = start.elapsed().as_secs_f64();
     let verified = verify(&published.folder)?;
     Ok(Closed { day, marks, published, verified, marking_seconds, close_seconds })
+}
+
+/// Reads a day and gives it its curve.
+///
+/// # Errors
+/// Where it cannot be read, or brings no rates and implies none.
+pub fn read(source: &dyn InputSource) -> Result<Day> {
+    let mut day = read_day(source, &ReadOptions::default())?;
+    settle_curve(&mut day)?;
+    Ok(day)
 }
 
 fn settle_curve(day: &mut Day) -> Result<()> {

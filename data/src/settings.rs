@@ -53,17 +53,26 @@ pub enum SettingsError {
 enum Number {
     Real(f64),
     Whole(i64),
+    Flag(bool),
+}
+
+/// What a setting is written as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    Real,
+    Whole,
+    Flag,
 }
 
 /// A type a setting may have.
 trait Setting: Copy {
-    const WHOLE: bool;
+    const FORM: Form;
     fn number(self) -> Number;
     fn from_number(number: Number) -> Option<Self>;
 }
 
 impl Setting for f64 {
-    const WHOLE: bool = false;
+    const FORM: Form = Form::Real;
     fn number(self) -> Number {
         Number::Real(self)
     }
@@ -71,32 +80,46 @@ impl Setting for f64 {
         match number {
             Number::Real(value) => Some(value),
             Number::Whole(value) => Some(value as f64),
+            Number::Flag(_) => None,
         }
     }
 }
 
 impl Setting for u32 {
-    const WHOLE: bool = true;
+    const FORM: Form = Form::Whole;
     fn number(self) -> Number {
         Number::Whole(i64::from(self))
     }
     fn from_number(number: Number) -> Option<Self> {
         match number {
             Number::Whole(value) => Self::try_from(value).ok(),
-            Number::Real(_) => None,
+            Number::Real(_) | Number::Flag(_) => None,
         }
     }
 }
 
 impl Setting for i64 {
-    const WHOLE: bool = true;
+    const FORM: Form = Form::Whole;
     fn number(self) -> Number {
         Number::Whole(self)
     }
     fn from_number(number: Number) -> Option<Self> {
         match number {
             Number::Whole(value) => Some(value),
-            Number::Real(_) => None,
+            Number::Real(_) | Number::Flag(_) => None,
+        }
+    }
+}
+
+impl Setting for bool {
+    const FORM: Form = Form::Flag;
+    fn number(self) -> Number {
+        Number::Flag(self)
+    }
+    fn from_number(number: Number) -> Option<Self> {
+        match number {
+            Number::Flag(value) => Some(value),
+            Number::Real(_) | Number::Whole(_) => None,
         }
     }
 }
@@ -105,15 +128,15 @@ impl Setting for i64 {
 struct Entry {
     section: &'static str,
     key: &'static str,
-    whole: bool,
+    form: Form,
     low: f64,
     high: f64,
     read: fn(&Settings) -> Number,
     write: fn(&mut Settings, Number) -> Option<()>,
 }
 
-fn whole_of<T: Setting>(_: fn(&Settings) -> T) -> bool {
-    T::WHOLE
+fn form_of<T: Setting>(_: fn(&Settings) -> T) -> Form {
+    T::FORM
 }
 
 macro_rules! entries {
@@ -122,7 +145,7 @@ macro_rules! entries {
             vec![$($(Entry {
                 section: stringify!($section),
                 key: stringify!($key),
-                whole: whole_of(|settings| settings.$section.$key),
+                form: form_of(|settings| settings.$section.$key),
                 low: $low,
                 high: $high,
                 read: |settings| settings.$section.$key.number(),
@@ -181,6 +204,16 @@ entries! {
         non_converged_max: 0.0..=1.0,
         inside_min: 0.0..=1.0,
         jump_share_max: 0.0..=1.0,
+    }
+    risk {
+        arrays: 0.0..=1.0,
+        equity_range: 0.001..=0.99,
+        narrow_index_range: 0.001..=0.99,
+        broad_index_range: 0.001..=0.99,
+        high_cap_index_down: 0.001..=0.99,
+        high_cap_index_up: 0.001..=0.99,
+        leveraged_fund_range: 0.001..=0.99,
+        minimum_charge: 0.0..=1000.0,
     }
 }
 
@@ -247,6 +280,7 @@ pub fn settings_text(settings: &Settings) -> String {
         let _ = match (entry.read)(settings) {
             Number::Real(value) => writeln!(text, "{} = {value:?}", entry.key),
             Number::Whole(value) => writeln!(text, "{} = {value}", entry.key),
+            Number::Flag(value) => writeln!(text, "{} = {value}", entry.key),
         };
     }
     text
@@ -293,11 +327,13 @@ impl Entry {
         let number = match value {
             Value::Integer(whole) => Number::Whole(*whole),
             Value::Float(real) => Number::Real(*real),
+            Value::Boolean(flag) => Number::Flag(*flag),
             _ => return Err(refused()),
         };
         let size = match number {
             Number::Whole(whole) => whole as f64,
             Number::Real(real) => real,
+            Number::Flag(flag) => f64::from(u8::from(flag)),
         };
         // NaN is in no range, so it is refused as well.
         if !(self.low..=self.high).contains(&size) {
@@ -307,7 +343,11 @@ impl Entry {
     }
 
     fn domain(&self) -> String {
-        let kind = if self.whole { "a whole number" } else { "a number" };
+        let kind = match self.form {
+            Form::Flag => return "true or false".to_owned(),
+            Form::Whole => "a whole number",
+            Form::Real => "a number",
+        };
         format!("{kind} from {} to {}", self.low, self.high)
     }
 }
@@ -340,6 +380,7 @@ mod tests {
         settings.nbbo.stale_after_seconds = 61;
         settings.publish.projection_sweeps_max = 7;
         settings.gates.inside_min = 0.1 + 0.2;
+        settings.risk.arrays = false;
         let mut back = Settings::default();
         merge_settings_text(&mut back, &settings_text(&settings)).unwrap();
         assert_eq!(back, settings);
@@ -350,7 +391,7 @@ mod tests {
         // The derived Debug text is an independent list of the fields: `name: value` once per field.
         let debug = format!("{:?}", Settings::default());
         let colons = debug.matches(": ").count();
-        assert_eq!(colons, entries().len() + 5, "a setting is missing in the table: {debug}");
+        assert_eq!(colons, entries().len() + 6, "a setting is missing in the table: {debug}");
         let mut defaults = Settings::default();
         merge_settings_text(&mut defaults, &settings_text(&Settings::default())).unwrap();
     }
@@ -359,12 +400,14 @@ mod tests {
     fn refusals_name_the_key_the_value_and_what_is_allowed() {
         for (text, said) in [
             ("[smoothing]\nlambda = 3", "unknown setting smoothing.lambda"),
-            ("[smooth]\nx = 3", "unknown section [smooth]; allowed are nbbo, parity, smoothing, publish, gates"),
+            ("[smooth]\nx = 3", "unknown section [smooth]; allowed are nbbo, parity, smoothing, publish, gates, risk"),
             ("smoothing = 3", "setting smoothing is 3; allowed is a section"),
             ("[parity]\nrounds_max = 2.5", "setting parity.rounds_max is 2.5; allowed is a whole number from 1 to 50"),
             ("[gates]\ninside_min = nan", "setting gates.inside_min is nan; allowed is a number from 0 to 1"),
             ("[gates]\ninside_min = \"high\"", "setting gates.inside_min is \"high\""),
             ("[nbbo]\nstale_after_seconds = -1", "from 0 to 86400"),
+            ("[risk]\narrays = 1", "setting risk.arrays is 1; allowed is true or false"),
+            ("[gates]\ninside_min = true", "setting gates.inside_min is true; allowed is a number from 0 to 1"),
             ("[smoothing]\nvolatility_min = 0.9\nvolatility_max = 0.5", "less than smoothing.volatility_max, 0.5"),
             ("[smoothing", "settings are not TOML"),
         ] {

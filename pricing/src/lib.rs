@@ -1,7 +1,7 @@
 //! All numerics of closemark, from venue quotes to marks, as pure functions of plain values.
 //!
 //! A quote walks one way through this crate, and the modules read in that order:
-//! [`series`], [`quote`] -> [`nbbo`] -> [`parity`] -> [`models`] -> [`smoothing`] -> [`publish`] -> [`mark`].
+//! [`series`], [`quote`] -> [`nbbo`] -> [`parity`] -> [`models`] -> [`smoothing`] -> [`publish`] -> [`mark`] -> [`risk`].
 //! There is no file, clock, environment, randomness, thread or Arrow type in here.
 //!
 //! # Notation
@@ -28,6 +28,7 @@ pub mod parity;
 pub mod price;
 pub mod publish;
 pub mod quote;
+pub mod risk;
 pub mod series;
 pub mod settings;
 pub mod smoothing;

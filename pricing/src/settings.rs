@@ -13,6 +13,8 @@ pub struct Settings {
     pub publish: PublishSettings,
     /// What decides PRELIMINARY or FINAL.
     pub gates: GateSettings,
+    /// Risk arrays.
+    pub risk: RiskSettings,
 }
 
 /// Settings of the best bid and offer.
@@ -170,6 +172,45 @@ impl Default for GateSettings {
             non_converged_max: 0.01,
             inside_min: 0.90,
             jump_share_max: 0.05,
+        }
+    }
+}
+
+/// Settings of the risk arrays. Ranges are shares of the underlying's price.
+///
+/// # Source
+/// 17 CFR 240.15c3-1a(b)(1)(i) and FINRA Rule 4210(g)(2), (7).
+#[derive(Clone, Debug, PartialEq)]
+pub struct RiskSettings {
+    /// Whether a close has them.
+    pub arrays: bool,
+    /// Single stocks and funds, either way.
+    pub equity_range: f64,
+    /// Narrow-based indices, either way.
+    pub narrow_index_range: f64,
+    /// Broad-based indices that are not of high capitalisation, either way.
+    pub broad_index_range: f64,
+    /// High-capitalisation broad-based indices, down.
+    pub high_cap_index_down: f64,
+    /// High-capitalisation broad-based indices, up.
+    pub high_cap_index_up: f64,
+    /// Leveraged and inverse funds, either way, per unit of their factor's size.
+    pub leveraged_fund_range: f64,
+    /// Least charge per contract and unit of its multiplier; currency.
+    pub minimum_charge: f64,
+}
+
+impl Default for RiskSettings {
+    fn default() -> Self {
+        Self {
+            arrays: true,
+            equity_range: 0.15,
+            narrow_index_range: 0.15,
+            broad_index_range: 0.10,
+            high_cap_index_down: 0.08,
+            high_cap_index_up: 0.06,
+            leveraged_fund_range: 0.15,
+            minimum_charge: 0.375,
         }
     }
 }

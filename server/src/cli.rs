@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use closemark_data::date;
+use closemark_data::export::ExportFormat;
 use closemark_data::import::ImportFormat;
 use closemark_pricing::Price;
 use closemark_pricing::series::Date;
@@ -33,6 +34,13 @@ pub(crate) enum Command {
     Generate(GenerateArguments),
     /// Make an input folder from other people's files.
     Import(ImportArguments),
+    /// Portfolio margin of accounts, from a published close and a file of positions.
+    ///
+    /// Worst of ten valuation points by class, offsets within product groups, minimum charges; each step is printed.
+    /// Exit codes: 0 done; 1 a position or the close cannot be used; 64 usage.
+    Margin(MarginArguments),
+    /// Write a published close as nightly files: prices and risk arrays, CSV or FIXML.
+    Export(ExportArguments),
     /// Show an underlying's slices, or the smile and marks of one expiration.
     Show(ShowArguments),
     /// Fix marks that a person knows better, or answer such a proposal.
@@ -70,6 +78,9 @@ pub(crate) struct CloseArguments {
     /// With --only: take the other underlyings' rows from this run of the day, so that the correction is whole.
     #[arg(long, value_name = "RUN", requires = "only")]
     pub base: Option<String>,
+    /// Publish no risk arrays; a setting like any other, so the run is another run.
+    #[arg(long)]
+    pub no_risk_arrays: bool,
     /// Read and check the input, publish nothing.
     #[arg(long)]
     pub check: bool,
@@ -89,6 +100,7 @@ impl CloseArguments {
             flat_rate: None,
             only: Vec::new(),
             base: None,
+            no_risk_arrays: false,
             check: false,
             profile: false,
         }
@@ -231,6 +243,47 @@ pub(crate) struct ServeArguments {
 }
 
 #[derive(Args, Debug)]
+pub(crate) struct MarginArguments {
+    /// CSV of positions: account, osi_symbol or underlying, quantity (short is negative).
+    #[arg(long, value_name = "FILE")]
+    pub positions: PathBuf,
+    /// Product groups instead of the built-in table, in the form of data/reference/product_groups.toml.
+    #[arg(long, value_name = "FILE")]
+    pub groups: Option<PathBuf>,
+    /// One JSON document instead of a text.
+    #[arg(long)]
+    pub json: bool,
+    /// Folder under which closes are published.
+    #[arg(long, value_name = "DIR", default_value = "out")]
+    pub out: PathBuf,
+    /// The market date; the latest published where absent.
+    #[arg(long, value_name = "DATE", value_parser = day)]
+    pub date: Option<Date>,
+    /// One run instead of the one that counts.
+    #[arg(long, value_name = "RUN")]
+    pub run: Option<String>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ExportArguments {
+    /// csv or fixml.
+    #[arg(long, value_name = "FORMAT", value_parser = export_format)]
+    pub format: ExportFormat,
+    /// Folder that the files are written into.
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub to: PathBuf,
+    /// Folder under which closes are published.
+    #[arg(long, value_name = "DIR", default_value = "out")]
+    pub out: PathBuf,
+    /// The market date; the latest published where absent.
+    #[arg(long, value_name = "DATE", value_parser = day)]
+    pub date: Option<Date>,
+    /// One run instead of the one that counts.
+    #[arg(long, value_name = "RUN")]
+    pub run: Option<String>,
+}
+
+#[derive(Args, Debug)]
 pub(crate) struct GenerateArguments {
     /// The seed; the same seed gives the same bytes.
     #[arg(long, value_name = "S", default_value_t = 1)]
@@ -281,6 +334,10 @@ pub(crate) struct ImportArguments {
     /// Keep only rows where the column has the value, as COLUMN=VALUE; a value may end in *.
     #[arg(long, value_name = "COLUMN=VALUE", value_parser = filter)]
     pub filter: Vec<(String, String)>,
+}
+
+fn export_format(text: &str) -> Result<ExportFormat, String> {
+    ExportFormat::parse(text).ok_or_else(|| "allowed are csv and fixml".to_owned())
 }
 
 fn format(text: &str) -> Result<ImportFormat, String> {

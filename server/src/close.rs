@@ -76,6 +76,9 @@ fn read(arguments: &CloseArguments) -> anyhow::Result<Day> {
         let text = read_settings(file)?;
         merge_settings_text(&mut day.settings, &text).with_context(|| file.display().to_string())?;
     }
+    if arguments.no_risk_arrays {
+        day.settings.risk.arrays = false;
+    }
     Ok(day)
 }
 

@@ -7,14 +7,17 @@ mod close;
 mod correction;
 mod curve;
 mod exit;
+mod export;
 mod generate;
 mod import;
 mod lifecycle;
+mod margin;
 mod marking;
 mod output;
 mod pipeline;
 mod profile;
 mod progress;
+mod published;
 #[cfg(feature = "serve")]
 mod serve;
 mod show;
@@ -35,6 +38,8 @@ fn main() -> ExitCode {
         Command::Verify(arguments) => verify::run(&arguments),
         Command::Generate(arguments) => generate::run(&arguments),
         Command::Import(arguments) => import::run(&arguments),
+        Command::Margin(arguments) => margin::run(&arguments),
+        Command::Export(arguments) => export::run(&arguments),
         Command::Show(arguments) => show::run(&arguments),
         Command::Override(arguments) => lifecycle::override_mark(&arguments),
         Command::Finalize(arguments) => lifecycle::finalize(&arguments),

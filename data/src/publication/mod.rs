@@ -15,6 +15,7 @@ mod manifest;
 mod parquet_file;
 mod publish;
 pub mod read;
+mod risk_arrays;
 mod rows;
 mod run_id;
 pub mod schema;

@@ -17,9 +17,10 @@ use super::gates::{Gate, gates};
 use super::integrity;
 use super::manifest::{MANIFEST, MANIFEST_FORMAT, Manifest, Provenance};
 use super::parquet_file::ParquetFile;
+use super::risk_arrays;
 use super::rows::{RunStamp, push_exception, push_mark, push_slice};
 use super::run_id::{OverrideRecord, RunInputs, run_id};
-use super::schema::{EXCEPTIONS, MARKS, SLICES, TABLES};
+use super::schema::{EXCEPTIONS, MARKS, RISK_ARRAYS, SLICES, TABLES};
 use super::state::{DateState, RunEntry, RunState, STATE};
 use super::totals::Totals;
 use crate::day::Day;
@@ -42,7 +43,7 @@ pub struct RunSummary<'a> {
 /// Writes one further file of a run.
 pub type Render<'a> = dyn Fn(&RunSummary<'_>, &mut dyn Write) -> io::Result<()> + 'a;
 
-/// A file that others make: `report.html`, `risk_arrays.parquet`. It must follow from the canonical inputs alone.
+/// A file that others make, as `report.html`. It must follow from the canonical inputs alone.
 pub struct ExtraFile<'a> {
     /// Its name in the run's folder.
     pub name: &'a str,
@@ -90,8 +91,19 @@ pub struct Published {
 }
 
 /// The steps of a publication, in order; an observer sees each after it is done.
-pub const STEPS: [&str; 10] =
-    ["locked", "temporary", "marks", "slices", "exceptions", "extras", "manifest", "renamed", "state", "pointer"];
+pub const STEPS: [&str; 11] = [
+    "locked",
+    "temporary",
+    "marks",
+    "slices",
+    "exceptions",
+    "risk_arrays",
+    "extras",
+    "manifest",
+    "renamed",
+    "state",
+    "pointer",
+];
 
 /// Publishes a close under `out`.
 ///
@@ -237,9 +249,21 @@ fn write_run(
     let (digest, exceptions) = write_exceptions(date.files(), folder, &day.exceptions, &pairs)?.finish()?;
     provenance.files.insert(EXCEPTIONS.file.to_owned(), digest);
     observe("exceptions")?;
+    let mut arrays = 0;
+    if day.settings.risk.arrays {
+        let (digest, rows) = risk_arrays::write(folder, &pairs, &day.settings.risk)?.finish()?;
+        provenance.files.insert(RISK_ARRAYS.file.to_owned(), digest);
+        arrays = rows;
+    }
+    observe("risk_arrays")?;
 
-    let mut totals =
-        Totals { exceptions, rows_read: day.rows_read, rows_dropped: day.rows_dropped, ..Totals::default() };
+    let mut totals = Totals {
+        exceptions,
+        risk_arrays: arrays,
+        rows_read: day.rows_read,
+        rows_dropped: day.rows_dropped,
+        ..Totals::default()
+    };
     let mut expected: Vec<&str> = day.expected.iter().map(String::as_str).collect();
     expected.sort_unstable();
     expected.dedup();

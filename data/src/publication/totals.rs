@@ -46,6 +46,9 @@ pub struct Totals {
     pub series: u64,
     /// Rows of `exceptions`.
     pub exceptions: u64,
+    /// Rows of `risk_arrays`; 0 where they were not asked for.
+    #[serde(default)]
+    pub risk_arrays: u64,
     /// Series that coverage is measured against: the expected ones where the input names them, else all.
     pub series_expected: u64,
     /// Those of them with a mark.

@@ -11,6 +11,8 @@ mod exceptions;
 mod layout;
 mod legs;
 mod report;
+mod risk_arrays;
+mod risk_points;
 mod rows;
 mod slices;
 mod strikes;
@@ -82,14 +84,20 @@ fn read_tables(folder: &Path, manifest: &Manifest, report: &mut VerifyReport) ->
     report.slices = slices.len() as u64;
     report.add(counted(SLICES.file, report.slices, manifest.totals.slices));
 
+    let asked = risk_arrays::Asked::of(manifest);
+    let arrays = asked.expected(manifest);
+    report.add(risk_arrays::unasked(manifest, &asked));
     let market_date = date::parse_dashed(&manifest.market_date).map_or(i32::MIN, |d| d.0);
     let parts = mark_file.map(|batch| {
         let found = rows::check(batch, &manifest.run_id, market_date).map_err(read)?;
         let part = legs::read(batch, &slices).map_err(read)?;
-        Ok((batch.num_rows() as u64, found, part))
+        let marked = if arrays { risk_arrays::marked(batch).map_err(read)? } else { Vec::new() };
+        Ok((batch.num_rows() as u64, found, part, marked))
     })?;
     let mut last: Option<legs::RowKey> = None;
-    for (rows, found, part) in parts {
+    let mut series = Vec::new();
+    for (rows, found, part, marked) in parts {
+        series.extend(marked);
         report.marks += rows;
         report.add(found);
         report.add(part.found);
@@ -104,7 +112,7 @@ fn read_tables(folder: &Path, manifest: &Manifest, report: &mut VerifyReport) ->
     }
     report.add(counted(MARKS.file, report.marks, manifest.totals.series));
     check_integers(&slices, report);
-    Ok(())
+    if arrays { risk_arrays::check(folder, manifest, &asked, series, report) } else { Ok(()) }
 }
 
 /// The exact conditions, underlying by underlying.

@@ -11,6 +11,7 @@ use closemark_pricing::curve::DiscountCurve;
 use closemark_pricing::day::{DividendKnowledge, UnderlyingDay};
 use closemark_pricing::mark::{ExceptionRow, Greeks, SeriesMark, SliceMark, UnderlyingMarks, ViolationCounts};
 use closemark_pricing::price::Price;
+use closemark_pricing::risk::{Floor, PointMark, Range, RiskArray, point_prices};
 use closemark_pricing::series::{Date, Deliverable, Instant, Series};
 use closemark_pricing::settings::Settings;
 use closemark_pricing::vocabulary::{
@@ -228,7 +229,28 @@ pub(crate) fn underlying(name: &str, shapes: &[Shape]) -> (UnderlyingDay, Underl
         append(shape, name, &mut day, &mut marks);
     }
     day.quote_offsets = vec![0; day.series.len() + 1];
+    fill_arrays(&day, &mut marks);
     (day, marks)
+}
+
+/// Arrays that fit the marks: each series worth no more than exercise tells, at every point.
+pub(crate) fn fill_arrays(day: &UnderlyingDay, marks: &mut UnderlyingMarks) {
+    marks.risk_arrays = day.series.iter().zip(&marks.series).map(|(s, m)| array(s, m)).collect();
+}
+
+fn array(series: &Series, mark: &SeriesMark) -> Option<RiskArray> {
+    let range = Range::of(MarginGroup::Equity, 1.0, &Settings::default().risk);
+    let underlying = mark.underlying_price?;
+    let floor = match series.exercise_style {
+        ExerciseStyle::American => Floor::American,
+        ExerciseStyle::European => Floor::European {
+            forward_present_value: mark.forward_present_value?.micros(),
+            discount_factor: (mark.discount_factor? * 1e12).round() as i64,
+        },
+    };
+    let at = PointMark { option_type: series.option_type, strike: series.strike, underlying, mark: mark.mark?, floor };
+    let prices = point_prices(&at, &range.prices(underlying), &[None; 10]);
+    Some(RiskArray::new(&prices, at.mark, series.multiplier, mark.smoothed_volatility))
 }
 
 /// The American name's slices: one that expires today, two that do not.
@@ -318,9 +340,13 @@ pub(crate) fn request<'a>(day: &'a Day, marks: &'a [UnderlyingMarks]) -> Publica
     }
 }
 
-/// Publishes a close.
+/// Publishes a close, with arrays that fit its marks.
 pub(crate) fn publish_close(out: &Path, day: &Day, marks: &[UnderlyingMarks]) -> Published {
-    publish(&request(day, marks), out).unwrap()
+    let mut marks = marks.to_vec();
+    for (day, marks) in day.underlyings.iter().zip(&mut marks) {
+        fill_arrays(day, marks);
+    }
+    publish(&request(day, &marks), out).unwrap()
 }
 
 /// The place of a series by strike and type among those of a slice.

@@ -7,6 +7,7 @@ mod figures;
 mod fixed;
 mod offered;
 mod premiums;
+mod risk_rows;
 mod rows;
 mod series_rows;
 mod slices;
@@ -97,12 +98,14 @@ fn smooth(
         series: day.series.iter().zip(&nbbos).map(|(s, n)| series_rows::bare(s, n)).collect(),
         slices: slices.iter().map(|s| figures::bare(s, &nbbos)).collect(),
         exceptions: exceptions::dropped_quotes(day, &nbbos),
+        risk_arrays: Vec::new(),
     };
     series_rows::number_slices(&mut marks, &slices);
     series_rows::common_reasons(&mut marks, day, &slices);
     let Some(print) = day.price.filter(|p| *p > Price::ZERO) else {
         if let Some(settles_at) = day.settlement_price {
             series_rows::intrinsic(&mut marks, day, &slices, settles_at, settings);
+            risk_rows::fill_expiring(&mut marks, day, &slices, settles_at, settings);
         }
         series_rows::unsolved(&mut marks);
         return marks;
@@ -122,9 +125,11 @@ fn smooth(
         figures::fill_class(&mut marks, &slices, &result, &nbbos, settings);
         series_rows::fill_class(&mut marks, day, &slices, &result, &volatilities, &nbbos, settings);
         exceptions::class_rows(&mut marks, day, &slices, &result, settings);
+        risk_rows::fill_class(&mut marks, day, &slices, &result.works, spot, settings);
     }
     series_rows::intrinsic(&mut marks, day, &slices, spot, settings);
     exceptions::intrinsic_rows(&mut marks, day, settings);
+    risk_rows::fill_expiring(&mut marks, day, &slices, spot, settings);
     series_rows::unsolved(&mut marks);
     series_rows::finish(&mut marks, &nbbos, spot, replaced);
     marks

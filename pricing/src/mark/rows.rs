@@ -1,6 +1,7 @@
 //! What a close says: the rows of `marks`, `slices` and `exceptions`.
 
 use crate::price::Price;
+use crate::risk::RiskArray;
 use crate::series::{Date, Series};
 use crate::vocabulary::{
     ExerciseStyle, MarkSource, PricingMethod, QuoteFlags, QuoteStatus, Reason, Reasons, Settlement, SolverStatus,
@@ -269,4 +270,6 @@ pub struct UnderlyingMarks {
     pub slices: Vec<SliceMark>,
     /// What was excluded, capped, carried, replaced.
     pub exceptions: Vec<ExceptionRow>,
+    /// One entry per series, `None` where it has no mark; empty where arrays were not asked for.
+    pub risk_arrays: Vec<Option<RiskArray>>,
 }

@@ -14,6 +14,9 @@ const GAP_TOLERANCE: f64 = 1e-13;
 /// Exercise value and price are one where they differ by less than this share of the strike.
 const INTRINSIC_TOLERANCE: f64 = 1e-9;
 
+/// Below this share of the strike a price is nothing: its digits fade out.
+const VALUE_MIN: f64 = 1e-280;
+
 /// The scale on which American prices are nearly linear in volatility: the total deviation that Black's formula needs
 /// for the same price. Where European exercise is worth less than immediate one it is Black's on the spot without
 /// discounting, which starts at the exercise value as the American price does; otherwise Black's on the forward.
@@ -80,7 +83,7 @@ pub(super) fn implied(
     }
     let p = price / form.scale;
     let exercise = (1.0 - form.spot).max(0.0);
-    let tolerance = if exercise > 0.0 { INTRINSIC_TOLERANCE * strike / form.scale } else { 0.0 };
+    let tolerance = if exercise > 0.0 { INTRINSIC_TOLERANCE * strike / form.scale } else { VALUE_MIN };
     if p < exercise - tolerance {
         return ended(VolatilityStatus::BelowIntrinsic, None);
     }

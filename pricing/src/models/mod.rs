@@ -12,6 +12,7 @@ pub mod fallback;
 mod greeks;
 mod implied;
 pub mod single_dividend;
+mod spots;
 
 use crate::mark::Greeks;
 use crate::math::ln;
@@ -242,7 +243,12 @@ fn not_converged(method: PricingMethod) -> Implied {
 
 fn kind(input: &ModelInput) -> Kind {
     let positive = |x: f64| x > 0.0 && x.is_finite();
-    if !(positive(input.time_to_expiry) && positive(input.discount_factor) && positive(input.forward)) {
+    if !(positive(input.time_to_expiry) && positive(input.discount_factor)) {
+        return Kind::Unusable;
+    }
+    // Dividends larger than the price leave no forward; the option has a price all the same.
+    let cash = input.exercise_style == ExerciseStyle::American && !input.dividends.is_empty();
+    if !(positive(input.forward) || cash && input.forward.is_finite()) {
         return Kind::Unusable;
     }
     match input.exercise_style {

@@ -80,15 +80,17 @@ impl SliceTerms {
         borrow
     }
 
-    /// The model of the slice at a spot and borrow.
+    /// The model of the slice at a spot and borrow; one that prices nothing where they leave no forward.
     pub fn model(&self, spot: f64, borrow: f64) -> SliceModel {
+        let forward = self.forward(spot, borrow);
         SliceModel::new(ModelInput {
             exercise_style: self.exercise_style,
             spot,
             time_to_expiry: self.time_to_expiry,
             discount_factor: self.discount_factor,
             borrow,
-            forward: self.forward(spot, borrow),
+            // Trials of a borrow must not wander into the slow solver for what is worth nothing.
+            forward: if forward > 0.0 { forward } else { f64::NAN },
             dividends: self.dividends.clone(),
         })
     }

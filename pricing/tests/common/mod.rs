@@ -12,6 +12,8 @@ use closemark_pricing::quote::{Venue, VenueQuote};
 use closemark_pricing::series::{Date, Deliverable, Instant, Series};
 use closemark_pricing::vocabulary::{ExerciseStyle, MarginGroup, OptionType, Settlement};
 
+pub(crate) mod lattice;
+
 /// Nanoseconds of a day.
 pub(crate) const DAY_NS: i64 = 86_400_000_000_000;
 /// The snapshot: a day count that stands for 16:00 New York.

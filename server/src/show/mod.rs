@@ -7,19 +7,19 @@ mod smile;
 mod table;
 
 use closemark_data::date;
-use closemark_data::publication::date_folder;
-use closemark_data::publication::read::{MarkRow, OpenRun, SliceRow, open_current, open_run, read_marks, read_slices};
+use closemark_data::publication::read::{MarkRow, OpenRun, SliceRow, read_marks, read_slices};
 use closemark_pricing::series::Date;
 
 use crate::cli::ShowArguments;
 use crate::exit::Exit;
 use crate::output;
+use crate::published;
 
 /// Columns that everything fits into.
 pub(crate) const WIDTH: usize = 100;
 
 pub(crate) fn run(arguments: &ShowArguments) -> anyhow::Result<Exit> {
-    let run = open(arguments)?;
+    let run = published::open(&arguments.out, arguments.date, arguments.run.as_deref())?;
     let symbol = arguments.underlying.trim().to_ascii_uppercase();
     let (symbol, slices) = match slices_of(&run, &arguments.underlying)? {
         found if !found.is_empty() => (arguments.underlying.clone(), found),
@@ -38,20 +38,6 @@ pub(crate) fn run(arguments: &ShowArguments) -> anyhow::Result<Exit> {
     };
     output::print(&text)?;
     Ok(Exit::Done)
-}
-
-fn open(arguments: &ShowArguments) -> anyhow::Result<OpenRun> {
-    let Some(run_id) = &arguments.run else { return Ok(open_current(&arguments.out, arguments.date)?) };
-    let dates = match arguments.date {
-        Some(date) => vec![date],
-        None => closemark_data::publication::read::dates(&arguments.out)?,
-    };
-    for date in dates.into_iter().rev() {
-        if let Ok(run) = open_run(&date_folder(&arguments.out, date)?, run_id, date) {
-            return Ok(run);
-        }
-    }
-    anyhow::bail!("{}: no run {run_id}", arguments.out.display())
 }
 
 fn slices_of(run: &OpenRun, underlying: &str) -> anyhow::Result<Vec<SliceRow>> {

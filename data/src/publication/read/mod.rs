@@ -2,7 +2,9 @@
 
 pub(crate) mod columns;
 mod marks;
+mod nightly;
 mod restore;
+pub(crate) mod risk_arrays;
 mod slices;
 
 use std::fs::{self, File};
@@ -20,7 +22,9 @@ use super::state::{DateState, RunState};
 use crate::date::parse_dashed;
 
 pub use marks::{MarkRow, read_mark, read_marks};
+pub use nightly::{NightlyRow, scan_marks};
 pub use restore::{Restored, RestoredUnderlying, restore};
+pub use risk_arrays::{RiskArrayRow, read_risk_arrays};
 pub use slices::{SliceRow, read_slices};
 
 /// Why a published close cannot be read.

@@ -1,16 +1,18 @@
 //! A published run's rows, back in the form in which a close makes them: what a correction takes from its base.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use arrow::array::{Array, RecordBatch};
 use closemark_pricing::mark::{ExceptionRow, Greeks, SeriesMark, SliceMark, UnderlyingMarks, ViolationCounts};
+use closemark_pricing::risk::RiskArray;
 use closemark_pricing::series::{Date, Deliverable, Instant, Series};
 use closemark_pricing::vocabulary::{MarkSource, QuoteFlag, QuoteFlags, Reason, Reasons, Settlement, Stage};
 
 use super::columns::Columns;
-use super::{MarkRow, ReadError, SliceRow, read_marks, read_slices, reader};
+use super::{MarkRow, ReadError, RiskArrayRow, SliceRow, read_marks, read_risk_arrays, read_slices, reader};
 use crate::input::exceptions as input;
-use crate::publication::schema::EXCEPTIONS;
+use crate::publication::schema::{EXCEPTIONS, RISK_ARRAYS};
 
 /// Every word that may stand in `exceptions` as a reason beside [`Reason`]'s own.
 const WORDS: [&str; 12] = [
@@ -58,6 +60,7 @@ pub fn restore(run_folder: &Path, except: &[String]) -> Result<Restored, ReadErr
     let mut underlyings: Vec<RestoredUnderlying> = Vec::new();
     let mut slices = read_slices(run_folder, None)?.into_iter().filter(|row| wanted(&row.underlying)).peekable();
     let marks = read_marks(run_folder, None)?;
+    let arrays = arrays(run_folder)?;
     for rows in marks.chunk_by(|a, b| a.underlying == b.underlying) {
         let Some(first) = rows.first().filter(|first| wanted(&first.underlying)) else { continue };
         let mut own = Vec::new();
@@ -69,10 +72,21 @@ pub fn restore(run_folder: &Path, except: &[String]) -> Result<Restored, ReadErr
             series: rows.iter().map(|row| series_mark(row, &own)).collect(),
             slices: own.iter().map(slice_mark).collect(),
             exceptions: Vec::new(),
+            risk_arrays: rows.iter().map(|row| arrays.get(&row.osi_symbol).copied()).collect(),
         };
         underlyings.push(RestoredUnderlying { series: rows.iter().map(series).collect(), marks });
     }
     Ok(Restored { underlyings, exceptions: exceptions(run_folder, &wanted)? })
+}
+
+/// The run's risk arrays by symbol; none where it was made without them.
+fn arrays(run_folder: &Path) -> Result<BTreeMap<String, RiskArray>, ReadError> {
+    if !run_folder.join(RISK_ARRAYS.file).is_file() {
+        return Ok(BTreeMap::new());
+    }
+    let rows = read_risk_arrays(run_folder, None)?;
+    let array = |row: RiskArrayRow| RiskArray { points: row.points, volatility: row.implied_volatility };
+    Ok(rows.into_iter().map(|row| (row.osi_symbol.clone(), array(row))).collect())
 }
 
 fn series(row: &MarkRow) -> Series {

@@ -5,6 +5,7 @@
 
 mod exceptions;
 mod marks;
+mod risk_arrays;
 mod slices;
 
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
 pub use exceptions::EXCEPTIONS;
 pub use marks::MARKS;
+pub use risk_arrays::RISK_ARRAYS;
 pub use slices::{CURVE_COORDINATE, CURVE_INTERPOLATION, SLICES};
 
 /// What a column holds.
@@ -130,8 +132,8 @@ impl Table {
     }
 }
 
-/// Every Parquet table that a run holds.
-pub const TABLES: [&Table; 3] = [&MARKS, &SLICES, &EXCEPTIONS];
+/// Every Parquet table that a run holds; the last only where risk arrays were asked for.
+pub const TABLES: [&Table; 4] = [&MARKS, &SLICES, &EXCEPTIONS, &RISK_ARRAYS];
 
 /// The reference table of one file, as Markdown.
 pub fn markdown(table: &Table) -> String {
