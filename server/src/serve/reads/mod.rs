@@ -71,7 +71,9 @@ impl Reads {
     /// Readers of a store; `key` authenticates page and resume tokens and outlives the process, so that streams resume
     /// after a restart.
     pub(crate) fn new(store: Arc<Store>, key: [u8; 32]) -> Self {
-        Self { store, tokens: Tokens::new(key), reading: Arc::new(Semaphore::new(READING_MAX)) }
+        // A key of their own, so that no token of another list can be one of these.
+        let tokens = Tokens::new(blake3::derive_key("closemark 2026 page and resume tokens of reads", &key));
+        Self { store, tokens, reading: Arc::new(Semaphore::new(READING_MAX)) }
     }
 
     /// The store.
