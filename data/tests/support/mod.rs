@@ -250,7 +250,7 @@ fn array(series: &Series, mark: &SeriesMark) -> Option<RiskArray> {
     };
     let at = PointMark { option_type: series.option_type, strike: series.strike, underlying, mark: mark.mark?, floor };
     let prices = point_prices(&at, &range.prices(underlying), &[None; 10]);
-    Some(RiskArray::new(&prices, at.mark, series.multiplier, mark.smoothed_volatility))
+    Some(RiskArray::new(&prices, at.mark, series.multiplier, mark.smoothed_volatility.filter(|v| *v > 0.0)))
 }
 
 /// The American name's slices: one that expires today, two that do not.
