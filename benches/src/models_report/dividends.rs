@@ -1,6 +1,8 @@
 //! Volatilities under cash dividends: 0.50 quarterly, first in 20 days, and 2.00 semi-annual.
 
 use anyhow::Result;
+use closemark_pricing::models::PricedOption;
+use closemark_pricing::vocabulary::OptionType;
 
 use super::Sitting;
 use super::american_iv::Accuracy;
@@ -165,9 +167,15 @@ pub fn run(sitting: &mut Sitting, figures: &mut Figures) -> Result<()> {
         let mut sum = 0.0;
         for expiry in &expiries {
             let model = expiry.market.model();
-            for Quote { claim, price, .. } in &expiry.quotes {
-                let implied = model.implied_volatility(claim.option_type, claim.strike, *price, 0.0);
-                sum += implied.volatility.unwrap_or(0.0);
+            for option_type in [OptionType::Call, OptionType::Put] {
+                let quotes: Vec<PricedOption> = expiry
+                    .quotes
+                    .iter()
+                    .filter(|quote| quote.claim.option_type == option_type)
+                    .map(|q| PricedOption { strike: q.claim.strike, price: q.price, half_spread: 0.0 })
+                    .collect();
+                let implied = model.implied_volatilities(option_type, &quotes);
+                sum += implied.iter().filter_map(|implied| implied.volatility).sum::<f64>();
             }
         }
         sum

@@ -9,6 +9,7 @@ mod offered;
 mod premiums;
 mod risk_rows;
 mod rows;
+mod sensitivities;
 mod series_rows;
 mod slices;
 mod stale;

@@ -4,7 +4,7 @@ use crate::day::UnderlyingDay;
 use crate::mark::slices::{Slice, group_classes, group_slices};
 use crate::mark::stale;
 use crate::mark::terms::{SliceWork, class_terms, previous_of};
-use crate::mark::volatilities::{QuoteVolatility, quote_volatility};
+use crate::mark::volatilities::{QuoteVolatility, implied_of, quote_volatility};
 use crate::nbbo::{Nbbo, consolidate};
 use crate::price::Price;
 use crate::settings::Settings;
@@ -68,12 +68,13 @@ impl Offered {
         for work in works {
             let Some(slice) = slices.get(work.slice) else { continue };
             let (mut quotes, mut series) = (Vec::new(), Vec::new());
+            let implied = implied_of(work, slice, nbbos, settings);
             let old = stale::stale_candidates(slice, nbbos, &settings.nbbo);
             for (place, strike) in slice.strikes.iter().enumerate() {
                 for kind in [OptionType::Call, OptionType::Put] {
                     let Some(index) = strike.series(kind) else { continue };
                     let (Some(nbbo), Some(slot)) = (nbbos.get(index), volatilities.get_mut(index)) else { continue };
-                    *slot = quote_volatility(work, place, kind, nbbo, settings);
+                    *slot = quote_volatility(work, place, kind, nbbo, &implied, settings);
                     if let Some(seen) = slot.seen {
                         quotes.push(VolatilityQuote { old: old.binary_search(&index).is_ok(), ..seen });
                         series.push(index);

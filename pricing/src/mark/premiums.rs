@@ -83,14 +83,25 @@ fn model_prices(work: &SliceWork, strikes: &[Strike], curve: &SmoothedSlice, nbb
         reasons: [vec![Reasons::EMPTY; n], vec![Reasons::EMPTY; n]],
         ..SlicePrices::default()
     };
+    let listed = work.strikes.iter().zip(strikes);
+    let sigmas: Vec<Option<f64>> = listed
+        .enumerate()
+        .map(|(place, (&strike, _))| at(&curve.volatility, place).and_then(|u| work.model.model_from_black(strike, u)))
+        .collect();
+    let american = match work.exercise_style {
+        ExerciseStyle::American => {
+            [OptionType::Call, OptionType::Put].map(|kind| american_prices(work, strikes, &sigmas, kind))
+        }
+        ExerciseStyle::European => [Vec::new(), Vec::new()],
+    };
     for (place, (&strike, listed)) in work.strikes.iter().zip(strikes).enumerate() {
-        let black = at(&curve.volatility, place);
-        let sigma = black.and_then(|u| work.model.model_from_black(strike, u));
+        let sigma = at(&sigmas, place);
         let pair = match (work.exercise_style, sigma) {
             (ExerciseStyle::European, _) => european_pair(work, strike, at(&curve.price, place)),
-            (ExerciseStyle::American, Some(sigma)) => [OptionType::Call, OptionType::Put]
-                .map(|kind| listed.series(kind).and_then(|_| work.model.price(kind, strike, sigma))),
-            (ExerciseStyle::American, None) => [None, None],
+            (ExerciseStyle::American, _) => {
+                let [call, put] = &american;
+                [at(call, place), at(put, place)]
+            }
         };
         let (pair, from_mid) =
             if pair == [None, None] { (mid_pair(work, strike, listed, nbbos), true) } else { (pair, false) };
@@ -107,6 +118,26 @@ fn model_prices(work: &SliceWork, strikes: &[Strike], curve: &SmoothedSlice, nbb
         }
     }
     out
+}
+
+/// Prices of one type at the strikes that list it and have a volatility, in one batch.
+fn american_prices(work: &SliceWork, strikes: &[Strike], sigmas: &[Option<f64>], kind: OptionType) -> Vec<Option<f64>> {
+    let all = work.strikes.iter().zip(strikes).zip(sigmas).enumerate();
+    let asked: Vec<(usize, f64, f64)> = all
+        .filter_map(|(place, ((&strike, listed), &sigma))| listed.series(kind).and(sigma).map(|s| (place, strike, s)))
+        .collect();
+    let strikes: Vec<f64> = asked.iter().map(|(_, strike, _)| *strike).collect();
+    let sigmas: Vec<f64> = asked.iter().map(|(.., sigma)| *sigma).collect();
+    // What is not written stays no number.
+    let mut found = vec![f64::NAN; asked.len()];
+    work.model.prices(kind, &strikes, &sigmas, &mut found);
+    let mut prices = vec![None; work.strikes.len()];
+    for ((place, ..), price) in asked.into_iter().zip(found) {
+        if let Some(slot) = prices.get_mut(place) {
+            *slot = Some(price).filter(|price| price.is_finite());
+        }
+    }
+    prices
 }
 
 /// Call and put from the out-of-the-money price, by parity.

@@ -3,6 +3,7 @@
 use crate::day::{DividendKnowledge, UnderlyingDay};
 use crate::mark::premiums::{SlicePrices, at, side};
 use crate::mark::rows::{SeriesMark, UnderlyingMarks};
+use crate::mark::sensitivities::Sensitivities;
 use crate::mark::slices::Slice;
 use crate::mark::terms::SliceWork;
 use crate::mark::volatilities::{QuoteVolatility, exercise_weight};
@@ -120,6 +121,7 @@ pub(super) fn fill_class(
         let mut outcomes: Vec<(usize, QuoteOutcome)> =
             offered.iter().copied().zip(curve.outcomes.iter().copied()).collect();
         outcomes.sort_by_key(|(index, _)| *index);
+        let sensitivities = Sensitivities::of(work, slice, prices, settings);
         for (place, strike) in slice.strikes.iter().enumerate() {
             for kind in [OptionType::Call, OptionType::Put] {
                 let Some(index) = strike.series(kind) else { continue };
@@ -133,7 +135,17 @@ pub(super) fn fill_class(
                     .ok()
                     .and_then(|found| outcomes.get(found))
                     .map(|(_, outcome)| *outcome);
-                let context = RowContext { work, curve, prices, place, kind, outcome, slice_confidence, settings };
+                let context = RowContext {
+                    work,
+                    curve,
+                    prices,
+                    sensitivities: &sensitivities,
+                    place,
+                    kind,
+                    outcome,
+                    slice_confidence,
+                    settings,
+                };
                 context.fill(row, series, volatility, nbbo);
             }
         }
@@ -145,6 +157,7 @@ struct RowContext<'a> {
     work: &'a SliceWork,
     curve: &'a SmoothedSlice,
     prices: &'a SlicePrices,
+    sensitivities: &'a Sensitivities,
     place: usize,
     kind: OptionType,
     outcome: Option<QuoteOutcome>,
@@ -209,8 +222,7 @@ impl RowContext<'_> {
         }
         row.method = Some(work.model.method(kind));
         if !from_mid {
-            row.smoothed_volatility = self.smoothed_volatility(strike);
-            row.greeks = row.smoothed_volatility.and_then(|sigma| work.model.greeks(kind, strike, sigma));
+            (row.smoothed_volatility, row.greeks) = self.sensitivities.at(kind, place);
         }
         if let (Some(mark), Some(mid), Some(bid), Some(ask)) = (row.mark, row.mid, row.bid, row.ask) {
             let edit = Price::from_micros(mark.micros() - mid.micros());
@@ -231,21 +243,6 @@ impl RowContext<'_> {
             let forward_value = self.work.forward_present_value - self.work.discount_factor * strike;
             let floor = if self.kind == OptionType::Call { forward_value } else { -forward_value };
             row.reasons.insert(if ask.to_f64() < floor { Reason::Unusable } else { Reason::Outlier });
-        }
-    }
-
-    /// The curve's model volatility, re-solved where the projection moved the price.
-    fn smoothed_volatility(&self, strike: f64) -> Option<f64> {
-        let sigma = at(&self.prices.sigma, self.place)?;
-        let which = side(self.kind);
-        let model = self.prices.model.get(which).and_then(|p| at(p, self.place));
-        let unrounded = self.prices.unrounded.get(which).and_then(|p| at(p, self.place));
-        match (model, unrounded) {
-            (Some(model), Some(price)) if (price - model).abs() > 1e-6 => {
-                let solved = self.work.model.implied_volatility(self.kind, strike, price, self.settings.nbbo.half_tick);
-                solved.volatility.or(Some(sigma))
-            }
-            _ => Some(sigma),
         }
     }
 

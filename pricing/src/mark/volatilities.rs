@@ -1,8 +1,10 @@
 //! From a best bid and offer to volatilities: the model's own, and the equivalent Black ones that smoothing sees.
 
+use crate::mark::premiums::{at, side};
+use crate::mark::slices::Slice;
 use crate::mark::terms::SliceWork;
 use crate::math::normal_cdf;
-use crate::models::black;
+use crate::models::{Implied, PricedOption, black};
 use crate::nbbo::Nbbo;
 use crate::settings::Settings;
 use crate::smoothing::VolatilityQuote;
@@ -26,7 +28,39 @@ impl QuoteVolatility {
     }
 }
 
-/// Inverts one series' quote under its slice's model.
+/// Model volatilities of one slice's quotes by strike, `[call, put]`.
+pub(crate) type SliceImplied = [Vec<Option<Implied>>; 2];
+
+/// The price of a quote whose volatility is wanted, and its half-spread: the mid, or the offer where nothing is bid.
+fn wanted(nbbo: &Nbbo, settings: &Settings) -> Option<(f64, f64)> {
+    match (nbbo.status, nbbo.mid(), nbbo.half_spread(settings.nbbo.half_tick)) {
+        (QuoteStatus::TwoSided | QuoteStatus::Locked, Some(mid), Some(half)) => Some((mid.to_f64(), half)),
+        (QuoteStatus::ZeroBid, ..) => nbbo.ask.map(|ask| (ask.to_f64(), 0.5 * ask.to_f64())),
+        _ => None,
+    }
+}
+
+/// Inverts all quotes of one slice, each type in one batch.
+pub(crate) fn implied_of(work: &SliceWork, slice: &Slice, nbbos: &[Nbbo], settings: &Settings) -> SliceImplied {
+    [OptionType::Call, OptionType::Put].map(|kind| {
+        let strikes = work.strikes.iter().zip(&slice.strikes).enumerate();
+        let (places, quotes): (Vec<usize>, Vec<PricedOption>) = strikes
+            .filter_map(|(place, (&strike, listed))| {
+                let (price, half_spread) = wanted(nbbos.get(listed.series(kind)?)?, settings)?;
+                Some((place, PricedOption { strike, price, half_spread }))
+            })
+            .unzip();
+        let mut implied = vec![None; work.strikes.len()];
+        for (place, one) in places.into_iter().zip(work.model.implied_volatilities(kind, &quotes)) {
+            if let Some(slot) = implied.get_mut(place) {
+                *slot = Some(one);
+            }
+        }
+        implied
+    })
+}
+
+/// What one series' quote, inverted under its slice's model, says.
 ///
 /// The mid is inverted with the slice's exercise style; bid and ask keep the mid's early-exercise premium and are
 /// inverted as European prices, which is the solver's local expansion in the coordinate where it is nearly linear.
@@ -35,19 +69,20 @@ pub(crate) fn quote_volatility(
     place: usize,
     option_type: OptionType,
     nbbo: &Nbbo,
+    implied: &SliceImplied,
     settings: &Settings,
 ) -> QuoteVolatility {
-    let Some(&strike) = work.strikes.get(place) else { return QuoteVolatility::none(VolatilityStatus::NoPrice) };
-    match (nbbo.status, nbbo.mid(), nbbo.half_spread(settings.nbbo.half_tick)) {
-        (QuoteStatus::TwoSided | QuoteStatus::Locked, Some(mid), Some(half)) => {
-            two_sided(work, place, strike, option_type, mid.to_f64(), half, settings)
-        }
-        (QuoteStatus::ZeroBid, ..) => {
-            let seen = nbbo.ask.and_then(|ask| zero_bid(work, place, strike, option_type, ask.to_f64(), settings));
-            QuoteVolatility { seen, ..QuoteVolatility::none(VolatilityStatus::NoPrice) }
-        }
-        _ => QuoteVolatility::none(VolatilityStatus::NoPrice),
+    let nothing = QuoteVolatility::none(VolatilityStatus::NoPrice);
+    let Some(&strike) = work.strikes.get(place) else { return nothing };
+    let Some((price, half)) = wanted(nbbo, settings) else { return nothing };
+    let Some(implied) = implied.get(side(option_type)).and_then(|implied| at(implied, place)) else { return nothing };
+    if nbbo.status == QuoteStatus::ZeroBid {
+        return QuoteVolatility {
+            seen: zero_bid(work, place, strike, option_type, price, implied, settings),
+            ..nothing
+        };
     }
+    two_sided(work, place, strike, option_type, half, implied, settings)
 }
 
 fn two_sided(
@@ -55,11 +90,10 @@ fn two_sided(
     place: usize,
     strike: f64,
     option_type: OptionType,
-    mid: f64,
     half: f64,
+    implied: Implied,
     settings: &Settings,
 ) -> QuoteVolatility {
-    let implied = work.model.implied_volatility(option_type, strike, mid, half);
     let Some(sigma) = implied.volatility.filter(|s| *s > 0.0) else { return QuoteVolatility::none(implied.status) };
     let nothing = QuoteVolatility { mid: Some(sigma), ..QuoteVolatility::none(implied.status) };
     let Some(black_mid) = work.model.black_from_model(strike, sigma).filter(|u| *u > 0.0) else { return nothing };
@@ -105,9 +139,10 @@ fn zero_bid(
     strike: f64,
     option_type: OptionType,
     ask: f64,
+    implied: Implied,
     settings: &Settings,
 ) -> Option<VolatilityQuote> {
-    let sigma = work.model.implied_volatility(option_type, strike, ask, 0.5 * ask).volatility?;
+    let sigma = implied.volatility?;
     let black_ask = work.model.black_from_model(strike, sigma).filter(|u| *u > 0.0)?;
     // In the money the offer bounds the same curve as its twin's, whose own quote says more.
     if side_weight(work, strike, option_type, black_ask, settings) < 1.0 {

@@ -49,6 +49,17 @@ pub struct ModelInput {
     pub dividends: Vec<ModelDividend>,
 }
 
+/// An option with its price: what an inversion needs.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct PricedOption {
+    /// Strike, per share of the deliverable.
+    pub strike: f64,
+    /// Price per share.
+    pub price: f64,
+    /// Half of the quote's spread, in price; decides LOW_VEGA.
+    pub half_spread: f64,
+}
+
 /// How an inversion ended.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Implied {
@@ -123,6 +134,15 @@ impl SliceModel {
     /// Works on the common length of the three slices. Where no number can be given, `out` keeps what it had.
     pub fn prices(&self, option_type: OptionType, strikes: &[f64], sigmas: &[f64], out: &mut [f64]) -> usize {
         let mut written = 0;
+        if let Kind::CashDividends(model) = &self.kind {
+            for (price, place) in model.prices(option_type, strikes, sigmas).into_iter().zip(out) {
+                if let Some(price) = price {
+                    *place = price;
+                    written += 1;
+                }
+            }
+            return written;
+        }
         for ((&strike, &sigma), place) in strikes.iter().zip(sigmas).zip(out) {
             if let Some(price) = self.price(option_type, strike, sigma) {
                 *place = price;
@@ -165,6 +185,15 @@ impl SliceModel {
         }
     }
 
+    /// [`SliceModel::implied_volatility`] of many quotes of one type, with the same bits.
+    pub fn implied_volatilities(&self, option_type: OptionType, quotes: &[PricedOption]) -> Vec<Implied> {
+        if let Kind::CashDividends(model) = &self.kind {
+            return model.implied_volatilities(option_type, quotes);
+        }
+        let one = |q: &PricedOption| self.implied_volatility(option_type, q.strike, q.price, q.half_spread);
+        quotes.iter().map(one).collect()
+    }
+
     /// Equivalent Black volatility (on the forward) of the model's European price at model volatility `sigma`. Identity without cash dividends.
     pub fn black_from_model(&self, strike: f64, sigma: f64) -> Option<f64> {
         match &self.kind {
@@ -199,6 +228,16 @@ impl SliceModel {
         };
         let Greeks { delta, gamma, vega, theta, rho } = greeks;
         [delta, gamma, vega, theta, rho].iter().all(|g| g.is_finite()).then_some(greeks)
+    }
+
+    /// [`SliceModel::greeks`] of many strikes, each at its own volatility, with the same bits.
+    ///
+    /// Works on the common length of the two slices.
+    pub fn greeks_many(&self, option_type: OptionType, strikes: &[f64], sigmas: &[f64]) -> Vec<Option<Greeks>> {
+        if let Kind::CashDividends(model) = &self.kind {
+            return model.greeks_many(option_type, strikes, sigmas);
+        }
+        strikes.iter().zip(sigmas).map(|(&strike, &sigma)| self.greeks(option_type, strike, sigma)).collect()
     }
 
     /// The solver that `price` uses for this type.

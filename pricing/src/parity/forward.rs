@@ -148,7 +148,7 @@ pub fn estimate_forward(
     let reach = if european { 4.0 * settings.money_deviations } else { settings.money_deviations };
     let used = near_the_money(pairs.iter().collect(), money, nearest, reach, discount);
 
-    let estimate = combine(&sightings(&used, money, discount, &|_| 0.0))?;
+    let estimate = combine(&sightings(&used, money, discount, &vec![0.0; used.len()]))?;
     if european {
         return Some(estimate);
     }
@@ -214,11 +214,29 @@ fn near_the_money<'a>(
     pairs
 }
 
-/// Pairs as statements about the forward once `premium` (call less put) is off.
-fn sightings(used: &[&Pair], money: f64, discount: f64, premium: &dyn Fn(&Pair) -> f64) -> Vec<Sighting> {
+/// Early-exercise premiums of the pairs, call less put, each type in one batch.
+fn premiums(model: &SliceModel, used: &[&Pair], sigma: f64) -> Vec<f64> {
+    let strikes: Vec<f64> = used.iter().map(|p| p.strike).collect();
+    let of = |kind| {
+        let mut american = vec![f64::NAN; strikes.len()];
+        model.prices(kind, &strikes, &vec![sigma; strikes.len()], &mut american);
+        let pairs = strikes.iter().zip(american);
+        let premium = |(&strike, american): (&f64, f64)| match model.european_price(kind, strike, sigma) {
+            Some(european) if american.is_finite() => american - european,
+            _ => 0.0,
+        };
+        pairs.map(premium).collect::<Vec<f64>>()
+    };
+    let (call, put) = (of(OptionType::Call), of(OptionType::Put));
+    call.into_iter().zip(put).map(|(call, put)| call - put).collect()
+}
+
+/// Pairs as statements about the forward once their premiums (call less put) are off.
+fn sightings(used: &[&Pair], money: f64, discount: f64, premiums: &[f64]) -> Vec<Sighting> {
     used.iter()
-        .map(|p| Sighting {
-            forward: p.strike + (p.call - p.put - premium(p)) / discount,
+        .zip(premiums)
+        .map(|(p, premium)| Sighting {
+            forward: p.strike + (p.call - p.put - premium) / discount,
             half_width: (p.call_half_spread + p.put_half_spread) / discount,
             distance: (p.strike - money).abs(),
         })
@@ -243,14 +261,7 @@ fn de_americanise(
         let model = terms.model(spot, borrow);
         let Some(sigma) = money_volatility(&model, used).or(atm_volatility) else { break };
         atm_volatility = Some(sigma);
-        let premium = |p: &Pair| {
-            let of = |kind| match (model.price(kind, p.strike, sigma), model.european_price(kind, p.strike, sigma)) {
-                (Some(american), Some(european)) => american - european,
-                _ => 0.0,
-            };
-            of(OptionType::Call) - of(OptionType::Put)
-        };
-        let mut seen = sightings(used, money, terms.discount_factor, &premium);
+        let mut seen = sightings(used, money, terms.discount_factor, &premiums(&model, used, sigma));
         if let Some((reference, margin)) = near {
             seen.retain(|s| (s.forward - reference).abs() <= s.half_width + margin);
         }

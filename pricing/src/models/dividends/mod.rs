@@ -2,43 +2,53 @@
 //!
 //! The price is lognormal with drift `r - b` between ex-dates and drops by the cash at each; a dividend larger than
 //! the price pays the price. [`CashDividendModel`] reads in this order: `schedule` (the life cut at its ex-dates),
-//! `plan` (grids and steps), `sweep` (one backward pass at eight volatilities), `octave` (interpolation in
-//! volatility), `market` (tables of one slice), `inversion` (from price to volatility).
+//! `plan` (grids and steps), `lanes` (several options side by side), `grid`, `step`, `exdate`, `sweep` (one backward pass),
+//! `octave`, `european` (European values of every strike from a few), `market` (which solver, in which batches),
+//! `inversion` (from prices to volatilities).
 
+mod european;
+mod exdate;
+mod grid;
 mod inversion;
 pub(crate) mod kink;
+pub(crate) mod lanes;
 mod market;
 mod octave;
-mod plan;
+pub(crate) mod plan;
 pub(crate) mod schedule;
+mod step;
 pub(crate) mod sweep;
 
 use std::cell::OnceCell;
 
 use crate::mark::Greeks;
-use crate::models::{Implied, ModelInput};
+use crate::models::{Implied, ModelInput, PricedOption};
 use crate::vocabulary::{OptionType, PricingMethod};
 
-use market::{Grade, Market};
+use lanes::Point;
+use market::{Market, Valuation};
+use plan::Level;
 use schedule::Schedule;
 
 /// Shift of the zero curve for rho, per year, either way.
-const RATE_SHIFT: f64 = 1e-3;
+const RATE_SHIFT: f64 = 2e-3;
+/// Shift of the volatility for vega, as a share of it, either way.
+const VOLATILITY_SHIFT: f64 = 0.025;
 const DAYS_PER_YEAR: f64 = 365.0;
 
 /// One slice of an underlying that pays cash.
 ///
 /// # Formula
-/// `price = european + premium`: the European value by its equivalent Black volatility, the premium of early exercise
-/// by interpolation in `ln sigma`, both from the same backward sweeps at fixed volatilities.
+/// American values from backward sweeps at the option's own strike and volatility, eight options at a time, on two grids
+/// and extrapolated; European ones by their equivalent Black volatility, which few such sweeps give for all strikes.
 ///
-/// Tables are made when first needed and kept; no result depends on the order of calls. The model stays in its
-/// thread.
+/// A result depends on its own option alone: neither on what was asked before nor on what is asked with it. Grids and
+/// European values are kept when first made, and the model stays in its thread.
 #[derive(Clone, Debug)]
 pub struct CashDividendModel {
     base: Option<Market>,
     /// Under the zero curve shifted down and up, for rho.
-    rough: OnceCell<Box<[Market; 2]>>,
+    shifted: OnceCell<Box<[Market; 2]>>,
 }
 
 impl CashDividendModel {
@@ -47,44 +57,60 @@ impl CashDividendModel {
     /// # Domain
     /// See METHOD section 5: T from a minute to 15 years, up to 40 dividends of any size, rates of any sign.
     pub fn new(input: &ModelInput) -> Self {
-        let base = Schedule::new(input).map(|schedule| Market::new(schedule, Grade::Fine));
-        Self { base, rough: OnceCell::new() }
+        Self { base: Schedule::new(input).map(Market::new), shifted: OnceCell::new() }
     }
 
     fn market(&self, strike: f64) -> Option<&Market> {
         self.base.as_ref().filter(|_| strike > 0.0 && strike.is_finite())
     }
 
-    fn rough(&self, base: &Market) -> &[Market; 2] {
-        self.rough.get_or_init(|| {
+    fn shifted(&self, base: &Market) -> &[Market; 2] {
+        self.shifted.get_or_init(|| {
             // A shift never turns the rate's sign, and with it the kind of exercise.
             let rate = base.schedule.rate;
             let low = if (0.0..RATE_SHIFT).contains(&rate) { 0.0 } else { -RATE_SHIFT };
-            Box::new(
-                [low, low + 2.0 * RATE_SHIFT]
-                    .map(|shift| Market::new(base.schedule.with_rate_shift(shift), Grade::Rough)),
-            )
+            Box::new([low, low + 2.0 * RATE_SHIFT].map(|shift| Market::new(base.schedule.with_rate_shift(shift))))
         })
     }
 
     /// American price per share.
     ///
     /// # Domain
-    /// `sigma` up to 16; below 0.05 % the price of 0.05 %.
+    /// `sigma` from 0.05 % to 1,600 %; below it the price of 0.05 %.
     pub fn price(&self, option_type: OptionType, strike: f64, sigma: f64) -> Option<f64> {
-        self.market(strike)?.american(option_type, strike, sigma).map(|valuation| valuation.price)
+        self.prices(option_type, &[strike], &[sigma]).pop().flatten()
+    }
+
+    /// [`Self::price`] of many strikes, each at its own volatility, with the same bits.
+    pub fn prices(&self, option_type: OptionType, strikes: &[f64], sigmas: &[f64]) -> Vec<Option<f64>> {
+        let (places, points) = points(strikes, sigmas);
+        let mut prices = vec![None; strikes.len().min(sigmas.len())];
+        let Some(market) = &self.base else { return prices };
+        for (place, value) in places.into_iter().zip(market.values(option_type, &points, Level::Fine)) {
+            if let Some(slot) = prices.get_mut(place) {
+                *slot = Some(value).filter(|price| price.is_finite());
+            }
+        }
+        prices
     }
 
     /// European price per share under the same model.
     pub fn european_price(&self, option_type: OptionType, strike: f64, sigma: f64) -> Option<f64> {
-        self.market(strike)?.european(option_type, strike, sigma)
+        self.market(strike)?.european(option_type, point(strike, sigma)?)
     }
 
     /// The volatility whose American price this is, with how the search ended.
     ///
     /// `half_spread` is in price; LOW_VEGA where it is worth more than 1.00 of volatility.
     pub fn implied_volatility(&self, option_type: OptionType, strike: f64, price: f64, half_spread: f64) -> Implied {
-        inversion::implied(self.market(strike), option_type, strike, price, half_spread)
+        let quote = PricedOption { strike, price, half_spread };
+        let found = self.implied_volatilities(option_type, &[quote]).pop();
+        found.unwrap_or_else(|| crate::models::not_converged(PricingMethod::CashDividends))
+    }
+
+    /// [`Self::implied_volatility`] of many quotes, with the same bits.
+    pub fn implied_volatilities(&self, option_type: OptionType, quotes: &[PricedOption]) -> Vec<Implied> {
+        inversion::implied(self.base.as_ref(), option_type, quotes)
     }
 
     /// Equivalent Black volatility (on the forward) of the European price at model volatility `sigma`.
@@ -107,44 +133,75 @@ impl CashDividendModel {
     ///
     /// # Formula
     /// `theta = (r V - (r-b) S delta - sigma^2 S^2 gamma / 2) / 365` while the option is held; exercised, only delta is not
-    /// zero. Rho shifts the whole zero curve by ten basis points either way.
+    /// zero. Vega is the difference between volatilities a fortieth either side, rho between zero curves shifted by twenty
+    /// basis points either way, each on a coarser grid.
     pub fn greeks(&self, option_type: OptionType, strike: f64, sigma: f64) -> Option<Greeks> {
-        let market = self.market(strike)?;
-        let at = market.sensitivities(option_type, strike, sigma)?;
-        let Schedule { spot, rate, borrow, .. } = market.schedule;
-        let exercise = crate::models::black::intrinsic(option_type, spot, strike);
-        if exercise > 0.0 && at.price <= exercise {
-            return Some(Greeks { delta: at.delta, ..Greeks::default() });
-        }
-        let yearly = rate * at.price - (rate - borrow) * spot * at.delta - 0.5 * sigma * sigma * spot * spot * at.gamma;
-        let greeks = Greeks {
-            delta: at.delta,
-            gamma: at.gamma,
-            vega: at.vega,
-            theta: yearly / DAYS_PER_YEAR,
-            rho: self.rho(market, option_type, strike, sigma, at.price)?,
-        };
-        [greeks.gamma, greeks.theta, greeks.rho].iter().all(|x| x.is_finite()).then_some(greeks)
+        self.greeks_many(option_type, &[strike], &[sigma]).pop().flatten()
     }
 
-    /// Rho from rough tables, the premium's part scaled by how much the rough premium falls short.
-    fn rho(&self, market: &Market, option_type: OptionType, strike: f64, sigma: f64, price: f64) -> Option<f64> {
-        let parts = |market: &Market| -> Option<(f64, f64)> {
-            let european = market.european(option_type, strike, sigma)?;
-            Some((european, market.american(option_type, strike, sigma)?.price - european))
-        };
-        let [down, up] = self.rough(market);
-        let (low, high) = (parts(down)?, parts(up)?);
-        let premium = price - market.european(option_type, strike, sigma)?;
-        let rough = 0.5 * (low.1 + high.1);
-        let share = if rough > 0.0 { (premium / rough).clamp(0.8, 1.25) } else { 1.0 };
-        Some(((high.0 - low.0) + (high.1 - low.1) * share) / (2.0 * RATE_SHIFT))
+    /// [`Self::greeks`] of many strikes, each at its own volatility, with the same bits.
+    pub fn greeks_many(&self, option_type: OptionType, strikes: &[f64], sigmas: &[f64]) -> Vec<Option<Greeks>> {
+        let (places, points) = points(strikes, sigmas);
+        let mut results = vec![None; strikes.len().min(sigmas.len())];
+        let Some(market) = &self.base else { return results };
+        let values = market.sensitivities(option_type, &points);
+        let at = |share: f64| -> Vec<Point> { points.iter().map(|p| Point { sigma: p.sigma * share, ..*p }).collect() };
+        let low = market.values(option_type, &at(1.0 - VOLATILITY_SHIFT), Level::Coarse);
+        let high = market.values(option_type, &at(1.0 + VOLATILITY_SHIFT), Level::Coarse);
+        let [down, up] = self.shifted(market);
+        let down = down.values(option_type, &points, Level::Coarse);
+        let up = up.values(option_type, &points, Level::Coarse);
+        let bumped = low.into_iter().zip(high).zip(down.into_iter().zip(up));
+        for (((place, point), value), ((low, high), (down, up))) in
+            places.into_iter().zip(&points).zip(values).zip(bumped)
+        {
+            let vega = (high - low) / (2.0 * VOLATILITY_SHIFT * point.sigma);
+            let rho = (up - down) / (2.0 * RATE_SHIFT);
+            if let Some(slot) = results.get_mut(place) {
+                *slot = assemble(market, option_type, *point, value, vega.max(0.0), rho);
+            }
+        }
+        results
     }
 
     /// The solver that [`Self::price`] uses for this type.
     pub fn method(&self, option_type: OptionType) -> PricingMethod {
         self.base.as_ref().map_or(PricingMethod::CashDividends, |market| market.method(option_type))
     }
+}
+
+/// Puts one option's sensitivities together; `None` where one is not finite.
+fn assemble(
+    market: &Market,
+    option_type: OptionType,
+    point: Point,
+    value: Valuation,
+    vega: f64,
+    rho: f64,
+) -> Option<Greeks> {
+    let Schedule { spot, rate, borrow, .. } = market.schedule;
+    let exercise = market.exercise(option_type, point.strike);
+    if exercise > 0.0 && value.american <= exercise {
+        let delta = if option_type == OptionType::Call { 1.0 } else { -1.0 };
+        return Some(Greeks { delta, ..Greeks::default() });
+    }
+    let Point { sigma, .. } = point;
+    let (delta, gamma) = (value.delta, value.gamma.max(0.0));
+    let yearly = rate * value.american - (rate - borrow) * spot * delta - 0.5 * sigma * sigma * spot * spot * gamma;
+    let greeks = Greeks { delta, gamma, vega, theta: yearly / DAYS_PER_YEAR, rho };
+    [delta, gamma, vega, greeks.theta, rho].iter().all(|x| x.is_finite()).then_some(greeks)
+}
+
+/// A point inside the domain, its volatility not below the lowest.
+fn point(strike: f64, sigma: f64) -> Option<Point> {
+    let sound = strike > 0.0 && strike.is_finite() && sigma > 0.0 && sigma <= octave::lower_end(octave::OCTAVE_MAX + 1);
+    sound.then(|| Point { strike, sigma: sigma.max(octave::lower_end(octave::OCTAVE_MIN)) })
+}
+
+/// The points inside the domain, with their places.
+fn points(strikes: &[f64], sigmas: &[f64]) -> (Vec<usize>, Vec<Point>) {
+    let all = strikes.iter().zip(sigmas).enumerate();
+    all.filter_map(|(place, (&strike, &sigma))| Some((place, point(strike, sigma)?))).unzip()
 }
 
 #[cfg(test)]

@@ -1,7 +1,6 @@
-//! Interpolation in volatility: fixed nodes in each octave, so that one sweep of eight lanes serves every volatility
-//! of the octave and no result depends on which was asked for first.
+//! Interpolation in volatility: fixed nodes in each octave, so that few sweeps serve every volatility of the octave
+//! and no result depends on which was asked for first.
 
-use super::sweep::{LANES, Lane};
 use crate::math::{exp, ln};
 
 const LN_2: f64 = std::f64::consts::LN_2;
@@ -10,18 +9,11 @@ pub(crate) const OCTAVE_MIN: i32 = -11;
 /// The highest octave ends at 16, 1,600 % of volatility.
 pub(crate) const OCTAVE_MAX: i32 = 3;
 
-/// `cos(pi k / 7)`, exact to the last digit: the extremal Chebyshev nodes, and the transform between values there and
-/// coefficients.
-const COSINES: Lane = [
-    1.0,
-    0.900_968_867_902_419_1,
-    0.623_489_801_858_733_5,
-    0.222_520_933_956_314_4,
-    -0.222_520_933_956_314_4,
-    -0.623_489_801_858_733_5,
-    -0.900_968_867_902_419_1,
-    -1.0,
-];
+/// Volatilities per octave.
+pub(crate) const NODES: usize = 4;
+
+/// `cos(pi k / 3)`: the extremal Chebyshev nodes, and the transform between values there and coefficients.
+const COSINES: [f64; NODES] = [1.0, 0.5, -0.5, -1.0];
 
 /// A place on the volatility axis.
 #[derive(Clone, Copy, Debug)]
@@ -57,36 +49,27 @@ pub(crate) fn lower_end(octave: i32) -> f64 {
 }
 
 /// The octave's nodes, descending, both ends among them.
-pub(crate) fn nodes(octave: i32) -> Lane {
-    let mut sigmas = [0.0; LANES];
+pub(crate) fn nodes(octave: i32) -> [f64; NODES] {
+    let mut sigmas = [0.0; NODES];
     for (sigma, x) in sigmas.iter_mut().zip(COSINES) {
         *sigma = lower_end(octave) * exp(0.5 * (x + 1.0) * LN_2);
     }
     sigmas
 }
 
-/// [`nodes`] as places of their own octave, ends included.
-pub(crate) fn node_places(octave: i32) -> [Place; LANES] {
-    let mut places = [Place { octave, x: 0.0, slope: 0.0 }; LANES];
-    for ((place, x), sigma) in places.iter_mut().zip(COSINES).zip(nodes(octave)) {
-        *place = Place { octave, x, slope: 2.0 / (LN_2 * sigma) };
-    }
-    places
-}
-
 /// A function of volatility on one octave, by its Chebyshev coefficients in `ln sigma`.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Interpolant([f64; LANES]);
+pub(crate) struct Interpolant([f64; NODES]);
 
 impl Interpolant {
     /// Through the values at [`nodes`].
-    pub(crate) fn through(values: &Lane) -> Self {
-        const LAST: usize = LANES - 1;
-        let mut coefficients = [0.0; LANES];
+    pub(crate) fn through(values: &[f64; NODES]) -> Self {
+        const LAST: usize = NODES - 1;
+        let mut coefficients = [0.0; NODES];
         for (k, target) in coefficients.iter_mut().enumerate() {
             let mut sum = 0.0;
             for (i, value) in values.iter().enumerate() {
-                // cos(pi i k / 7) has period 14 in i k, and is even.
+                // cos(pi i k / 3) has period 6 in i k, and is even.
                 let m = (i * k) % (2 * LAST);
                 let cosine = COSINES[m.min(2 * LAST - m)];
                 sum += if i == 0 || i == LAST { 0.5 } else { 1.0 } * value * cosine;
@@ -125,7 +108,7 @@ mod tests {
         for sigma in [0.125, 0.14, 0.2, 0.2499] {
             let (value, derivative) = interpolant.at(place(sigma).unwrap());
             let exact = (1.0 + sigma * sigma).sqrt();
-            assert!((value - exact).abs() < 1e-9 && (derivative - sigma / exact).abs() < 1e-6, "{sigma}");
+            assert!((value - exact).abs() < 3e-5 && (derivative - sigma / exact).abs() < 2e-3, "{sigma}");
         }
     }
 

@@ -1,19 +1,48 @@
-//! The grids and time steps of one slice, shared by all strikes, both types and all volatilities of an octave.
+//! The grids and time steps of one slice, shared by all strikes, both types and all volatilities of a class.
 
 use super::schedule::{Period, Schedule};
 use crate::math::exp;
 
+/// How finely a plan resolves space and time: so many nodes and steps for each of the roughest.
+///
+/// Two levels' nodes and steps are in the exact ratio of the levels, so that errors of second order in both can be
+/// extrapolated away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Level {
+    /// Searches begin here.
+    Rough = 1,
+    /// Differences, and the other end of the extrapolation.
+    Coarse = 2,
+    /// Prices.
+    Fine = 3,
+}
+
+/// `w` in `fine + w (fine - coarse)`, which takes errors of second order away: `1 / ((3/2)^2 - 1)`.
+pub(crate) const EXTRAPOLATION: f64 = 0.8;
+/// Distance of two nodes in deviations of the log price at the period's end, on the roughest level.
+const SPACING: f64 = 0.38;
+/// Time steps of the period that ends at expiry, were it the whole life, on the roughest level.
+const LAST_STEPS: f64 = 12.0;
+/// The same for earlier periods, whose values are smooth but where exercise for the dividend begins.
+const STEPS: f64 = 7.0;
+
 /// Deviations of the log price that a grid covers on either side.
-const DEVIATIONS: f64 = 5.6;
-/// Distance of two nodes in deviations of the log price at the period's end.
-const SPACING: f64 = 0.12;
-/// Time steps for a life without dividends; a period has its share by the square root of its length.
-const STEPS: f64 = 44.0;
-const STEPS_MIN: usize = 6;
-const STEPS_MAX: usize = 2000;
-const INTERVALS_MAX: usize = 480;
-/// A last period shorter than this many spacings (as a deviation) takes its European values from the closed form.
-const CLOSED_FORM_SPACINGS: f64 = 3.5;
+const DEVIATIONS: f64 = 5.2;
+/// A last period's grid reaches this many of its own deviations beyond the strike, where that is nearer.
+const LAST_DEVIATIONS: f64 = 6.0;
+const STEPS_MIN: usize = 2;
+const STEPS_MAX: usize = 700;
+const HALF_MIN: usize = 5;
+const HALF_MAX: usize = 80;
+
+/// The lowest class holds every deviation up to `2^CLASS_MIN`.
+pub(crate) const CLASS_MIN: i32 = -1;
+const CLASS_MAX: i32 = 8;
+
+/// The class of a deviation `sigma sqrt(T)`: the least power of two that is not below it, by its exponent.
+pub(crate) fn class(deviation: f64) -> i32 {
+    (CLASS_MIN..CLASS_MAX).find(|&c| deviation <= libm::ldexp(1.0, c)).unwrap_or(CLASS_MAX)
+}
 
 /// One Crank-Nicolson step with Crandall's weights; the coefficients hold for every lane.
 ///
@@ -44,8 +73,8 @@ pub(crate) struct PeriodPlan {
     /// Number of intervals, even.
     pub(crate) intervals: usize,
     pub(crate) steps: Vec<StepPlan>,
-    /// Whether European values at the period's beginning come from the closed form.
-    pub(crate) closed_form: bool,
+    /// Whether the grid stands around the strike and not around the forward.
+    pub(crate) on_strike: bool,
 }
 
 /// All periods of a slice, first to last.
@@ -55,9 +84,9 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    /// A plan good for volatilities up to `sigma_max`, its nodes `coarseness` times farther apart than usual and its steps
-    /// `step_share` times as many.
-    pub(crate) fn new(schedule: &Schedule, sigma_max: f64, coarseness: f64, step_share: f64) -> Self {
+    /// A plan good for the deviations of a class, as many times finer than the roughest as `level` says.
+    pub(crate) fn new(schedule: &Schedule, class: i32, level: usize) -> Self {
+        let sigma_max = libm::ldexp(1.0, class) / schedule.expiry.sqrt();
         let last = schedule.periods.len().saturating_sub(1);
         let periods = schedule
             .periods
@@ -66,17 +95,17 @@ impl Plan {
             .map(|(index, period)| {
                 let unit = period.variance.max(1e-14).sqrt();
                 // Half a deviation squared covers the price measured in shares as well as in money.
-                let half_width = DEVIATIONS + (0.5 * sigma_max * unit).min(40.0);
-                let half = ((half_width / (SPACING * coarseness)).min(INTERVALS_MAX as f64 / 2.0)) as usize + 1;
-                let eta = half_width * unit / half as f64;
-                let short = period.length().sqrt() < CLOSED_FORM_SPACINGS * eta;
-                PeriodPlan {
-                    period: *period,
-                    eta,
-                    intervals: 2 * half,
-                    steps: steps(schedule, period.length(), sigma_max, eta, step_share),
-                    closed_form: index == last && index > 0 && short && period.dividend == 0.0,
-                }
+                let wide = DEVIATIONS * unit + (0.5 * sigma_max * unit * unit).min(40.0 * unit);
+                let own = period.length();
+                let narrow = LAST_DEVIATIONS * own.sqrt() + sigma_max * own;
+                let on_strike = index == last && index > 0 && period.dividend == 0.0 && narrow < 0.6 * wide;
+                let half_width = if on_strike { narrow } else { wide };
+                let spacing = SPACING * if on_strike { own.sqrt().max(0.35 * unit) } else { unit };
+                let half = ((half_width / spacing).ceil() as usize).clamp(HALF_MIN, HALF_MAX) * level;
+                let eta = half_width / half as f64;
+                let share = if index == last { LAST_STEPS } else { STEPS };
+                let steps = steps(schedule, own, sigma_max, eta, share, level);
+                PeriodPlan { period: *period, eta, intervals: 2 * half, steps, on_strike }
             })
             .collect();
         Self { periods }
@@ -84,14 +113,14 @@ impl Plan {
 }
 
 /// Steps that grow linearly: small where the payoff or a dividend has just left a kink, which they damp.
-fn steps(schedule: &Schedule, length: f64, sigma_max: f64, eta: f64, step_share: f64) -> Vec<StepPlan> {
+fn steps(schedule: &Schedule, length: f64, sigma_max: f64, eta: f64, share: f64, level: usize) -> Vec<StepPlan> {
     if length <= 0.0 {
         return Vec::new();
     }
-    let share = step_share * STEPS * (length / schedule.expiry).sqrt();
+    let share = share * (length / schedule.expiry).sqrt();
     // A step's growth in the share measure, sigma^2 dt, stays well below one.
-    let growth = 4.0 * sigma_max * sigma_max * length;
-    let count = (share.max(growth).min(STEPS_MAX as f64) as usize + 1).max(STEPS_MIN);
+    let growth = 1.4 * sigma_max * sigma_max * length;
+    let count = (share.max(growth).min(STEPS_MAX as f64).round() as usize).max(STEPS_MIN) * level;
     let unit = length / (count as f64 * count as f64);
     (1..=count)
         .map(|k| {

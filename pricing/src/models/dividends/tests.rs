@@ -1,5 +1,5 @@
 use super::CashDividendModel;
-use crate::models::{ModelDividend, ModelInput, fallback};
+use crate::models::{ModelDividend, ModelInput, PricedOption, fallback};
 use crate::vocabulary::{ExerciseStyle, OptionType, VolatilityStatus};
 
 pub(super) fn input(t: f64, r: f64, b: f64, dividends: &[(f64, f64)]) -> ModelInput {
@@ -30,7 +30,10 @@ fn the_volatility_of_a_price_gives_the_price() {
                 let implied = model.implied_volatility(option_type, strike, price, 0.01);
                 if implied.status == VolatilityStatus::Ok {
                     let again = model.price(option_type, strike, implied.volatility.unwrap()).unwrap();
-                    assert!((again - price).abs() < 1e-7, "{option_type} {strike} {sigma} {implied:?}");
+                    assert!(
+                        (again - price).abs() < 5e-5 * implied.vega + 1e-6,
+                        "{option_type} {strike} {sigma} {implied:?}"
+                    );
                 }
             }
         }
@@ -58,7 +61,7 @@ fn greeks_are_the_differences_of_fine_prices() {
             assert!((greeks.delta - at.delta).abs() < 3e-4, "{text}");
             assert!((greeks.gamma - at.gamma).abs() < 1e-4, "{text}");
             assert!((greeks.theta - at.theta).abs() < 2e-4, "{text}");
-            assert!((greeks.vega - vega).abs() < 2e-2, "{text}");
+            assert!((greeks.vega - vega).abs() < 6e-2, "{text}");
             assert!((greeks.rho - rho).abs() < 0.006 * rho.abs() + 0.05, "{text}");
         }
     }
@@ -71,19 +74,36 @@ fn black_volatility_and_model_volatility_are_inverse() {
         for sigma in [0.05, 0.2, 0.5, 1.4] {
             let black = model.black_from_model(strike, sigma).unwrap();
             let back = model.model_from_black(strike, black).unwrap();
-            assert!((back - sigma).abs() < 1e-7, "{strike} {sigma} {black} {back}");
+            // Two octaves meet at their common end but for the grids' error.
+            assert!((back - sigma).abs() < 5e-6, "{strike} {sigma} {black} {back}");
         }
     }
 }
 
 #[test]
-fn no_result_depends_on_what_was_asked_before() {
+fn no_result_depends_on_what_was_asked_before_or_beside_it() {
     let terms = input(0.7, 0.04, 0.01, &quarterly(0.7));
-    let asked = [(OptionType::Put, 90.0, 0.2), (OptionType::Call, 90.0, 0.7), (OptionType::Put, 130.0, 0.05)];
     let together = CashDividendModel::new(&terms);
-    let forwards = asked.map(|(o, k, s)| together.price(o, k, s).unwrap().to_bits());
-    for ((o, k, s), bits) in asked.iter().rev().zip(forwards.iter().rev()) {
-        assert_eq!(CashDividendModel::new(&terms).price(*o, *k, *s).unwrap().to_bits(), *bits);
+    // Three classes of deviation, and more options than lanes.
+    let strikes: Vec<f64> = (0..21).map(|i| 60.0 + 4.0 * f64::from(i)).collect();
+    let sigmas: Vec<f64> = (0..21).map(|i| [0.05, 0.2, 0.45, 0.9, 1.7][i % 5]).collect();
+    for option_type in TYPES {
+        let prices = together.prices(option_type, &strikes, &sigmas);
+        let greeks = together.greeks_many(option_type, &strikes, &sigmas);
+        let quotes: Vec<PricedOption> = strikes
+            .iter()
+            .zip(&prices)
+            .map(|(&strike, price)| PricedOption { strike, price: price.unwrap() + 0.05, half_spread: 0.01 })
+            .collect();
+        let implied = together.implied_volatilities(option_type, &quotes);
+        for i in (0..strikes.len()).rev() {
+            let (strike, sigma) = (strikes[i], sigmas[i]);
+            let alone = CashDividendModel::new(&terms);
+            let quote = quotes[i];
+            assert_eq!(alone.implied_volatility(option_type, strike, quote.price, 0.01), implied[i]);
+            assert_eq!(alone.greeks(option_type, strike, sigma), greeks[i]);
+            assert_eq!(alone.price(option_type, strike, sigma), prices[i]);
+        }
     }
 }
 

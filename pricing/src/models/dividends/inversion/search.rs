@@ -1,0 +1,250 @@
+//! The search of one quote, as a machine that asks for prices and is fed them.
+
+use super::super::lanes::Point;
+use super::super::market::Market;
+use super::super::octave::{OCTAVE_MAX, OCTAVE_MIN, lower_end};
+use super::super::plan::Level;
+use crate::models::black;
+use crate::vocabulary::OptionType;
+
+/// A step below this share of the volatility ends the drafts.
+const DRAFT_STEP: f64 = 0.02;
+/// A last step below this share leaves an error of its own size times that of the slope.
+const LAST_STEP: f64 = 1e-3;
+/// The same where every price is exact.
+const EXACT_STEP: f64 = 1e-6;
+/// Shares of the target within which the deviation must be, for either.
+const DRAFT_GAP: f64 = 0.1;
+const LAST_GAP: f64 = 0.02;
+/// No step multiplies or divides a volatility by more.
+const LONGEST_STEP: f64 = 3.0;
+/// Brackets found on the coarse grid are loosened by this share for the fine one.
+const SLACK: f64 = 0.03;
+/// Halvings of the bracket of a critical volatility, in the logarithm.
+const HALVINGS: u32 = 8;
+const EVALUATIONS_MAX: u32 = 48;
+
+/// What is looked for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Goal {
+    /// The volatility with this price.
+    Price(f64),
+    /// The largest volatility whose price is not above this.
+    Critical(f64),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum State {
+    Draft,
+    Fine,
+    Solved,
+    Failed,
+}
+
+/// Where price and volatility are nearly proportional: Black's deviation of the time value, on the forward out of the
+/// money and as if nothing but time separated price from exercise in it.
+#[derive(Clone, Copy, Debug)]
+struct NearIdentity {
+    base: f64,
+    strike: f64,
+    floor: f64,
+    discount: f64,
+}
+
+impl NearIdentity {
+    fn deviation(&self, price: f64) -> f64 {
+        let value = (price - self.floor) / self.discount;
+        if value <= 0.0 {
+            return 0.0;
+        }
+        black::implied_stdev_otm(self.base, self.strike, value).filter(|u| u.is_finite()).unwrap_or(f64::INFINITY)
+    }
+
+    /// dPrice / dDeviation.
+    fn slope(&self, deviation: f64) -> f64 {
+        black::vega(self.base, self.strike, 1.0, deviation, self.discount)
+    }
+}
+
+/// See the module.
+#[derive(Clone, Debug)]
+pub(super) struct Search {
+    map: NearIdentity,
+    goal: Goal,
+    /// Whether every level gives the exact price.
+    exact: bool,
+    state: State,
+    target: f64,
+    sigma: f64,
+    low: f64,
+    high: f64,
+    /// The point before, on the level of now.
+    before: Option<(f64, f64)>,
+    /// dDeviation / dVolatility.
+    slope: f64,
+    evaluations: u32,
+}
+
+impl Search {
+    pub(super) fn new(market: &Market, option_type: OptionType, strike: f64, goal: Goal, exact: bool) -> Self {
+        let schedule = &market.schedule;
+        let forward = if market.has_black() { market.forward() } else { schedule.spot };
+        let out_of_the_money = match option_type {
+            OptionType::Call => strike > forward,
+            OptionType::Put => strike < forward,
+        };
+        let map = match out_of_the_money {
+            true => NearIdentity { base: forward, strike, floor: 0.0, discount: schedule.discount_factor },
+            false => {
+                let floor = market.exercise(option_type, strike);
+                NearIdentity { base: schedule.spot, strike, floor, discount: 1.0 }
+            }
+        };
+        let root_t = schedule.expiry.sqrt();
+        let target = match goal {
+            Goal::Price(price) => map.deviation(price),
+            Goal::Critical(price) => price,
+        };
+        let seed = target / root_t;
+        let sigma = match goal {
+            Goal::Price(_) if seed.is_finite() => seed.clamp(0.01, 8.0),
+            _ => 0.25,
+        };
+        Self {
+            map,
+            goal,
+            exact,
+            state: if exact { State::Fine } else { State::Draft },
+            target,
+            sigma,
+            low: 0.0,
+            high: f64::INFINITY,
+            before: None,
+            slope: root_t,
+            evaluations: 0,
+        }
+    }
+
+    /// The point whose price is wanted at this level.
+    pub(super) fn wants(&self, level: Level) -> Option<Point> {
+        let asks = match level {
+            Level::Fine => self.state == State::Fine,
+            Level::Rough | Level::Coarse => self.state == State::Draft,
+        };
+        asks.then_some(Point { strike: self.map.strike, sigma: self.sigma })
+    }
+
+    /// The price at the point last wanted.
+    pub(super) fn feed(&mut self, price: f64) {
+        self.evaluations += 1;
+        if !price.is_finite() || self.evaluations >= EVALUATIONS_MAX {
+            self.state = State::Failed;
+            return;
+        }
+        match self.goal {
+            Goal::Price(_) => self.refine(self.map.deviation(price)),
+            Goal::Critical(least) => self.halve(price > least),
+        }
+    }
+
+    fn refine(&mut self, deviation: f64) {
+        let gap = self.target - deviation;
+        if gap > 0.0 {
+            self.low = self.low.max(self.sigma);
+        } else {
+            self.high = self.high.min(self.sigma);
+        }
+        let regular = deviation > 0.0 && deviation.is_finite();
+        if regular {
+            match self.before {
+                Some((sigma, u)) if (sigma - self.sigma).abs() > 1e-7 * sigma && u != deviation => {
+                    self.slope = (deviation - u) / (self.sigma - sigma);
+                }
+                Some(_) => {}
+                None if self.state == State::Draft || self.exact => self.slope = deviation / self.sigma,
+                None => {}
+            }
+            self.before = Some((self.sigma, deviation));
+        }
+        // Near a critical volatility the line through two points may point anywhere.
+        let next = (self.sigma + gap / self.slope).clamp(self.sigma / LONGEST_STEP, self.sigma * LONGEST_STEP);
+        let inside = regular && self.slope > 0.0 && next > self.low && next < self.high;
+        let step = (next - self.sigma).abs() / self.sigma;
+        let last = if self.exact { EXACT_STEP } else { LAST_STEP };
+        // A small step is believed only where the price itself is near: a slope between two points that are nearly one
+        // may be anything.
+        let near = |share: f64| gap.abs() <= share * self.target;
+        if inside && self.state == State::Fine && step <= last && near(LAST_GAP) {
+            self.state = State::Solved;
+            self.sigma = next;
+            return;
+        }
+        if !inside && self.high.is_finite() && self.high - self.low <= 1e-9 * self.high {
+            self.state = if self.state == State::Fine { State::Solved } else { State::Fine };
+            self.loosen();
+            return;
+        }
+        let drafted = inside && self.state == State::Draft && step <= DRAFT_STEP && near(DRAFT_GAP);
+        self.sigma = if inside { next } else { self.between() };
+        if drafted {
+            self.state = State::Fine;
+            self.before = None;
+            self.loosen();
+        }
+        if self.sigma < lower_end(OCTAVE_MIN) || self.sigma > lower_end(OCTAVE_MAX + 1) {
+            self.state = State::Failed;
+        }
+    }
+
+    fn loosen(&mut self) {
+        self.low *= 1.0 - SLACK;
+        self.high *= 1.0 + SLACK;
+    }
+
+    /// Inside the bracket, or beyond its known end.
+    fn between(&self) -> f64 {
+        match (self.low > 0.0, self.high.is_finite()) {
+            (true, true) => (self.low * self.high).sqrt(),
+            (true, false) => 1.6 * self.low,
+            (false, true) => self.high / 1.6,
+            (false, false) => 0.3,
+        }
+    }
+
+    /// Bisection in the logarithm for the largest volatility at which the price does not move yet.
+    fn halve(&mut self, above: bool) {
+        if above {
+            self.high = self.sigma;
+        } else {
+            self.low = self.sigma;
+        }
+        let bracketed = self.low > 0.0 && self.high.is_finite();
+        let precise = 1.0 + libm::ldexp(1.0, -(HALVINGS as i32));
+        let (least, most) = (lower_end(OCTAVE_MIN), lower_end(OCTAVE_MAX + 1));
+        if bracketed && self.high <= precise * self.low || self.low >= most || self.high <= least {
+            self.state = State::Solved;
+            return;
+        }
+        self.sigma = match bracketed {
+            true => (self.low * self.high).sqrt(),
+            false if above => (0.5 * self.sigma).max(least),
+            false => (2.0 * self.sigma).min(most),
+        };
+    }
+
+    pub(super) fn evaluations(&self) -> u32 {
+        self.evaluations
+    }
+
+    /// The critical volatility, where that was the goal.
+    pub(super) fn critical(&self) -> Option<f64> {
+        (matches!(self.goal, Goal::Critical(_)) && self.state == State::Solved).then_some(self.low)
+    }
+
+    /// Volatility and vega.
+    pub(super) fn solution(&self) -> Option<(f64, f64)> {
+        let vega = self.slope * self.map.slope(self.target);
+        let solved = self.state == State::Solved && matches!(self.goal, Goal::Price(_));
+        (solved && vega.is_finite()).then_some((self.sigma, vega.max(0.0)))
+    }
+}
