@@ -75,12 +75,12 @@ pub(crate) struct CloseArguments {
     /// Close only this underlying; may be given more than once.
     #[arg(long, value_name = "UNDERLYING")]
     pub only: Vec<String>,
-    /// Publish no risk arrays; a setting like any other, so the run is another run.
-    #[arg(long)]
-    pub no_risk_arrays: bool,
     /// With --only: take the other underlyings' rows from this run of the day, so that the correction is whole.
     #[arg(long, value_name = "RUN", requires = "only")]
     pub base: Option<String>,
+    /// Publish no risk arrays; a setting like any other, so the run is another run.
+    #[arg(long)]
+    pub no_risk_arrays: bool,
     /// Read and check the input, publish nothing.
     #[arg(long)]
     pub check: bool,
@@ -100,6 +100,7 @@ impl CloseArguments {
             flat_rate: None,
             only: Vec::new(),
             base: None,
+            no_risk_arrays: false,
             check: false,
             profile: false,
         }

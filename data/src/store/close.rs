@@ -185,7 +185,7 @@ impl Close {
     pub fn mark_rows(&self, underlying: Option<&str>, expiration: Option<Date>) -> Vec<Range<u32>> {
         let groups: Vec<Range<u32>> = match underlying {
             Some(underlying) => self.marks.rows_of(underlying).into_iter().collect(),
-            None if expiration.is_none() => vec![0..self.marks.rows()],
+            None if expiration.is_none() => std::iter::once(0..self.marks.rows()).collect(),
             None => self.marks.underlyings().map(|(_, rows)| rows).collect(),
         };
         let Some(expiration) = expiration else { return groups };

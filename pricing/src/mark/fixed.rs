@@ -83,6 +83,11 @@ impl<'a> Fixed<'a> {
         for (&index, one) in &self.0 {
             let (Some(row), Some(series)) = (marks.series.get_mut(index), day.series.get(index)) else { continue };
             let was = before.get(&index).copied().unwrap_or(row.mark);
+            // A gain is counted from the mark: what no class published is counted anew.
+            if let (Some(old), Some(Some(array))) = (row.mark, marks.risk_arrays.get_mut(index)) {
+                let moved = (old.micros() - one.mark.micros()).saturating_mul(series.multiplier.into());
+                array.points = array.points.map(|gain| Price::from_micros(gain.micros().saturating_add(moved)));
+            }
             row.mark = Some(one.mark);
             row.mark_source = MarkSource::Override;
             if let (Some(mid), Some(bid), Some(ask)) = (row.mid, row.bid, row.ask) {
