@@ -12,6 +12,9 @@ use closemark_pricing::mark_underlying_fixed;
 
 use crate::profile::{Profile, Watch};
 
+/// An underlying's place in the day, its marks, and the time they took.
+type Marked = (usize, Result<UnderlyingMarks, Contradiction>, Duration);
+
 /// Sees underlyings as they are done, on any thread.
 pub(crate) trait Watcher: Sync {
     /// One underlying is done.
@@ -49,11 +52,9 @@ pub(crate) fn mark_day(
         }
         done
     };
-    let by_thread: Vec<Vec<(usize, Result<UnderlyingMarks, Contradiction>, Duration)>> =
-        profile.stage("mark", || pool.broadcast(work));
+    let by_thread: Vec<Vec<Marked>> = profile.stage("mark", || pool.broadcast(work));
     watcher.finished();
-    let mut done: Vec<(usize, Result<UnderlyingMarks, Contradiction>, Duration)> =
-        by_thread.into_iter().flatten().collect();
+    let mut done: Vec<Marked> = by_thread.into_iter().flatten().collect();
     done.sort_by_key(|(index, _, _)| *index);
     let mut all = Vec::with_capacity(done.len());
     for (index, marks, time) in done {

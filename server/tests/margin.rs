@@ -1,5 +1,7 @@
 //! `margin` and `export` of the bundled sample, as a user runs them.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
+
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};

@@ -150,7 +150,7 @@ mod tests {
         assert_eq!(ledger.audit_head().unwrap(), head);
         let other = ledger.start_close("r", &request("2026-11-23"), "otto", at).unwrap_err();
         assert!(matches!(other, LedgerError::RequestReused { .. }));
-        assert_eq!(ledger.unfinished().unwrap(), [first.clone()]);
+        assert_eq!(ledger.unfinished().unwrap(), std::slice::from_ref(&first));
         ledger.end_close(&first.close_id, Ok(("0123456789abcdef", "FINAL")), Instant(3)).unwrap();
         assert!(ledger.unfinished().unwrap().is_empty());
         let found = ledger.close_of_run("2026-11-20", "0123456789abcdef").unwrap().unwrap();

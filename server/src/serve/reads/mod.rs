@@ -94,7 +94,7 @@ impl Reads {
     pub(crate) async fn close(&self, date: Date, run: RunId) -> Result<Arc<Close>, Status> {
         match self.store.held_close(date, run) {
             Some(close) => Ok(close),
-            None => self.from_disk(move |store| store.close(date, run)).await,
+            None => self.read_from_disk(move |store| store.close(date, run)).await,
         }
     }
 
@@ -104,12 +104,12 @@ impl Reads {
             Some(table) => Ok(table),
             None => {
                 let close = close.clone();
-                self.from_disk(move |store| store.table(&close, name)).await
+                self.read_from_disk(move |store| store.table(&close, name)).await
             }
         }
     }
 
-    async fn from_disk<T: Send + 'static>(
+    async fn read_from_disk<T: Send + 'static>(
         &self,
         read: impl FnOnce(&Store) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, Status> {
