@@ -65,7 +65,8 @@ fn a_symbol_that_is_no_text_is_refused_and_counted() {
 fn terms_that_contradict_their_slice_become_exceptions() {
     // What the series of one expiry say of themselves, and which of them are left out for it.
     let same = ",american,PM,100,USD";
-    let cases: [([&str; 3], &[(usize, &str, &str)]); 5] = [
+    type Case<'a> = ([&'a str; 3], &'a [(usize, &'a str, &'a str)]);
+    let cases: [Case<'_>; 5] = [
         ([same, same, same], &[]),
         ([same, same, ",european,PM,100,USD"], &[(2, "exercise_style", "european")]),
         ([",american,PM,10,USD", same, same], &[(0, "multiplier", "10")]),
