@@ -1,5 +1,7 @@
 //! Times of the models' hot kernels, per unit. `kernel-counts` says the same in instructions.
 
+#![allow(missing_docs, reason = "criterion's macros write functions without them")]
+
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
 use closemark_benches::kernels::KERNELS;

@@ -264,7 +264,7 @@ fn search(low: f64, high: f64, price: f64) -> Option<Solved> {
         if !s.is_finite() {
             return None;
         }
-        if change <= CHANGE_MAX * s || iterations == ITERATIONS_MAX {
+        if change <= CHANGE_MAX * s {
             return Some(Solved { s, m, iterations });
         }
     }

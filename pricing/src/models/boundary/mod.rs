@@ -30,7 +30,7 @@ pub const VOLATILITY_MAX: f64 = 13.0;
 const TOLERANCE: f64 = 2e-7;
 const TOLERANCE_FINE: f64 = 1e-11;
 /// Of one option by itself.
-const TOLERANCE_ALONE: f64 = 1e-6;
+const TOLERANCE_ALONE: f64 = 5e-7;
 const TOLERANCE_CAREFUL: f64 = 1e-8;
 
 /// Drift over deviation, `|r - q| sqrt(T) / sigma`, up to which the standard rules resolve the kernels to 1e-5 of the
@@ -74,9 +74,9 @@ impl Depth {
 /// How exactly one option by itself is priced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Accuracy {
-    /// About 3e-7 of the strike.
+    /// The rules of the close: within 5e-7 of the strike in the mean square.
     Standard,
-    /// About 3e-8 of the strike.
+    /// Within 5e-8 of the strike in the mean square.
     Fine,
 }
 
@@ -203,7 +203,7 @@ impl BoundaryModel {
         }
         let steepness = self.steepness(sigma)?;
         let (rules, tolerance) = match accuracy {
-            Accuracy::Standard if self.is_coarse_enough(sigma, steepness) => (Rules::quick(), TOLERANCE_ALONE),
+            Accuracy::Standard if self.is_coarse_enough(sigma, steepness) => (Rules::standard(), TOLERANCE_ALONE),
             Accuracy::Fine if self.is_coarse_enough(sigma, 2.0 * steepness) => (Rules::careful(), TOLERANCE_CAREFUL),
             _ => (Rules::fine(), TOLERANCE_FINE),
         };

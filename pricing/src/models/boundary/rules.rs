@@ -90,13 +90,6 @@ impl Rules {
         &RULES
     }
 
-    /// One option by itself: as few points as 5e-7 of the strike allow.
-    pub(super) fn quick() -> &'static Self {
-        static RULES: LazyLock<Rules> =
-            LazyLock::new(|| Rules::new(Order { boundary: 8, equation: 9, price: 20, exact: false }));
-        &RULES
-    }
-
     /// One option by itself to 5e-8 of the strike.
     pub(super) fn careful() -> &'static Self {
         static RULES: LazyLock<Rules> =
