@@ -6,6 +6,7 @@ pub mod command;
 pub mod faults;
 pub mod figures;
 pub mod gates;
+pub mod kernels;
 pub mod leftovers;
 pub mod models_report;
 pub mod official;

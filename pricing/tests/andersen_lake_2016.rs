@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests may unwrap as tests do")]
 
+use closemark_pricing::models::Accuracy;
 use closemark_pricing::models::boundary::BoundaryModel;
 use closemark_pricing::vocabulary::{OptionType, PricingMethod, VolatilityStatus};
 
@@ -69,6 +70,25 @@ fn calls_of_broadie_and_detemple_1996() {
     for (spot, value) in [(80.0, 0.219), (90.0, 1.386), (100.0, 4.783), (110.0, 11.098), (120.0, 20.000)] {
         let price = slice(spot, 0.5, 0.03, 0.07).price(OptionType::Call, 100.0, 0.2).unwrap();
         assert!((price - value).abs() < 6e-4, "{spot} {price}");
+    }
+}
+
+/// An option by itself: the targets are those that its two settings are named for.
+#[test]
+fn lone_prices_of_ordinary_options() {
+    let rows = rows(include_str!("data/american_quantlib.csv"));
+    for (accuracy, mean, worst) in [(Accuracy::Standard, 5e-5, 1e-3), (Accuracy::Fine, 5e-6, 1e-4)] {
+        let errors: Vec<f64> = rows
+            .iter()
+            .map(|row| {
+                let model = slice(100.0, row.t, row.rate, row.dividend_yield);
+                let priced = model.priced_alone(row.option_type, row.strike, row.sigma, accuracy);
+                priced.price.unwrap() - row.price
+            })
+            .collect();
+        let square = errors.iter().map(|e| e * e).sum::<f64>() / errors.len() as f64;
+        assert!(square.sqrt() < mean, "{accuracy:?} {:e}", square.sqrt());
+        assert!(errors.iter().all(|e| e.abs() < worst), "{accuracy:?}");
     }
 }
 

@@ -1,14 +1,12 @@
 //! Prices of lone American options: nothing is shared between them, each brings its own rates, time and volatility.
 
 use anyhow::Result;
-use closemark_pricing::models::boundary::BoundaryModel;
-use closemark_pricing::models::fallback;
-use closemark_pricing::vocabulary::OptionType;
+use closemark_pricing::models::Accuracy;
 
 use super::Sitting;
 use super::draw::Draw;
 use super::figures::Figures;
-use super::option::{Claim, Market, SPOT, ordinary};
+use super::option::{Claim, Market, ordinary};
 use super::peers::Engine;
 use super::timing::Rounds;
 
@@ -20,20 +18,12 @@ type Solver = fn(&Market, &Claim) -> Option<f64>;
 
 /// Our price of a lone option, model and all.
 pub fn price(market: &Market, claim: &Claim) -> Option<f64> {
-    market.model().price(claim.option_type, claim.strike, claim.sigma)
+    market.model().priced_alone(claim.option_type, claim.strike, claim.sigma, Accuracy::Standard).price
 }
 
 /// Our price at the fine setting.
 pub fn fine_price(market: &Market, claim: &Claim) -> Option<f64> {
-    let (rate, dividend_yield, time) = (market.rate, market.dividend_yield, market.time());
-    let (model, spot, scale) = match claim.option_type {
-        OptionType::Put => (BoundaryModel::fine(rate, dividend_yield, time), SPOT / claim.strike, claim.strike),
-        OptionType::Call => (BoundaryModel::fine(dividend_yield, rate, time), claim.strike / SPOT, SPOT),
-    };
-    match model.put(spot, claim.sigma) {
-        Some(price) => Some(price * scale),
-        None => fallback::price(&market.input(), claim.option_type, claim.strike, claim.sigma).map(|r| r.american),
-    }
+    market.model().priced_alone(claim.option_type, claim.strike, claim.sigma, Accuracy::Fine).price
 }
 
 /// Root mean square and largest of errors; an absent price counts as infinitely wrong.

@@ -1,7 +1,8 @@
 //! Volatilities of American prices, by whole expiries as a close inverts them: both types at every strike.
 
 use anyhow::Result;
-use closemark_pricing::models::{Implied, SliceModel};
+use closemark_pricing::models::{Implied, PricedOption};
+use closemark_pricing::vocabulary::OptionType;
 
 use super::Sitting;
 use super::draw::Draw;
@@ -27,9 +28,15 @@ struct Quotes<'a> {
 impl Quotes<'_> {
     /// Every quote of the expiry by one model, made for it.
     fn invert(&self, mut each: impl FnMut(&Claim, Implied)) {
-        let model: SliceModel = self.market.model();
-        for (claim, &price) in self.claims.iter().zip(&self.prices) {
-            each(claim, model.implied_volatility(claim.option_type, claim.strike, price, 0.0));
+        let model = self.market.model();
+        for option_type in [OptionType::Call, OptionType::Put] {
+            let claims = self.claims.iter().zip(&self.prices).filter(|(claim, _)| claim.option_type == option_type);
+            let (claims, quotes): (Vec<&Claim>, Vec<PricedOption>) = claims
+                .map(|(claim, &price)| (claim, PricedOption { strike: claim.strike, price, half_spread: 0.0 }))
+                .unzip();
+            for (claim, implied) in claims.into_iter().zip(model.implied_volatilities(option_type, &quotes)) {
+                each(claim, implied);
+            }
         }
     }
 }

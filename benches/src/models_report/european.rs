@@ -121,7 +121,14 @@ pub fn run(sitting: &mut Sitting, figures: &mut Figures) -> Result<()> {
     let sum = |volatility: fn(&Quote) -> Option<f64>| ordinary.iter().filter_map(volatility).sum::<f64>();
     sitting.peers.pin()?;
     let rounds = Rounds::between(count, || sum(Quote::own), || sum(Quote::peer));
-    let batch = rounds.own();
+    let strikes: Vec<f64> = ordinary.iter().map(|quote| quote.strike).collect();
+    let prices: Vec<f64> = ordinary.iter().map(|quote| quote.price).collect();
+    let mut deviations = vec![None; count];
+    let mut in_batch = || {
+        black::implied_stdevs_otm(FORWARD, &strikes, &prices, &mut deviations);
+        ordinary.iter().zip(&deviations).filter_map(|(quote, s)| Some((*s)? / quote.time.sqrt())).sum::<f64>()
+    };
+    let batch = Rounds::between(count, &mut in_batch, || sum(Quote::peer)).own();
     sitting.peers.unpin()?;
     let (low, high) = rounds.spread();
     println!(

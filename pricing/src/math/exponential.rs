@@ -40,6 +40,19 @@ pub(crate) fn exp_normal(x: f64) -> f64 {
     f64::from_bits(e.to_bits().wrapping_add(rounded.to_bits().wrapping_shl(52)))
 }
 
+/// [`exp_normal`] to 1e-10 of itself, for integrands.
+#[inline(always)]
+pub(crate) fn exp_short(x: f64) -> f64 {
+    let rounded = x * LOG2_E + ROUNDER;
+    let r = x - (rounded - ROUNDER) * std::f64::consts::LN_2;
+    let r2 = r * r;
+    // The least relative error of degree 7 on [-ln(2)/2, ln(2)/2] with 1 + r kept: 5.2e-11.
+    let low = (1.0 + r) + r2 * (0.500_000_006_765 + r * 0.166_666_658_693);
+    let high = (0.041_666_295_07 + r * 0.008_333_497_014_2) + r2 * (0.001_394_465_038_85 + r * 1.979_035_501_68e-4);
+    let e = low + (r2 * r2) * high;
+    f64::from_bits(e.to_bits().wrapping_add(rounded.to_bits().wrapping_shl(52)))
+}
+
 /// `e^r` and the exponent `n`, which stands in the low bits of the second number.
 #[inline]
 fn reduced(x: f64) -> (f64, f64) {
@@ -63,7 +76,7 @@ fn reduced(x: f64) -> (f64, f64) {
 
 #[cfg(test)]
 mod tests {
-    use super::{exp, exp_normal};
+    use super::{exp, exp_normal, exp_short};
 
     #[test]
     fn agrees_with_libm_to_an_ulp_and_a_half() {
@@ -83,6 +96,7 @@ mod tests {
         for i in -70_800..=70_900 {
             let x = f64::from(i) * 0.01;
             assert_eq!(exp_normal(x).to_bits(), exp(x).to_bits());
+            assert!((exp_short(x) / exp(x) - 1.0).abs() < 1e-10, "{x}");
         }
     }
 

@@ -11,10 +11,14 @@ mod normal;
 
 pub use chebyshev::{chebyshev_coefficients, chebyshev_nodes, chebyshev_value};
 pub use exponential::exp;
+pub(crate) use exponential::{exp_normal, exp_short};
 pub use gauss_legendre::{GaussLegendre, gauss_legendre};
 pub use logarithm::ln;
+pub(crate) use logarithm::{ln_coarse, ln_normal};
 pub use normal::{inverse_normal_cdf, mills_ratio, normal_cdf, normal_pdf};
-pub(crate) use normal::{normal_cdf_each, normal_cdf_quick};
+pub(crate) use normal::{
+    mills_fraction, normal_cdf_each, normal_cdf_quick, normal_cdf_short, normal_cdf_short_each, normal_pdf_normal,
+};
 
 /// `1 / sqrt(2 pi)`.
 pub const INV_SQRT_2PI: f64 = 0.398_942_280_401_432_7;

@@ -1,6 +1,6 @@
 //! The normal distribution, by its Mills ratio so that nothing cancels in the tails.
 
-use super::exponential::exp_normal;
+use super::exponential::{exp_normal, exp_short};
 use super::{INV_SQRT_2PI, exp, ln};
 
 // M(x) = P(x+1)/Q(x+1) on [-1, infinity): the rational function of degree 11 over 12 that meets M at 24 Chebyshev
@@ -47,8 +47,15 @@ const Q: [f64; 13] = [
 /// ```
 #[inline]
 pub fn mills_ratio(x: f64) -> f64 {
-    // Beyond 1e12 the ratio is 1/x to the last bit, and the powers below stay far from overflow.
-    let y = x.min(1e12) + 1.0;
+    // Beyond 1e12 the ratio is 1/x to the last bit, and the powers stay far from overflow.
+    let (p, q) = mills_fraction(x.min(1e12));
+    p / q
+}
+
+/// Numerator and denominator of [`mills_ratio`] for `-1 <= x <= 1e12`, so that several ratios share one division.
+#[inline(always)]
+pub(crate) fn mills_fraction(x: f64) -> (f64, f64) {
+    let y = x + 1.0;
     let y2 = y * y;
     let y4 = y2 * y2;
     let y8 = y4 * y4;
@@ -58,19 +65,31 @@ pub fn mills_ratio(x: f64) -> f64 {
     let q = ((Q[0] + y * Q[1]) + y2 * (Q[2] + y * Q[3]))
         + y4 * ((Q[4] + y * Q[5]) + y2 * (Q[6] + y * Q[7]))
         + y8 * ((Q[8] + y * Q[9]) + y2 * (Q[10] + y * Q[11]) + y4 * Q[12]);
-    p / q
+    (p, q)
 }
 
 /// The normal density, to a few units in the last place of the result for every `x`.
 pub fn normal_pdf(x: f64) -> f64 {
     let x = x.clamp(-40.0, 40.0);
-    // The rounding error of x^2 (Dekker 1971) would otherwise be multiplied by up to 700.
+    let (square, error) = squared(x);
+    INV_SQRT_2PI * exp(-0.5 * square) * (1.0 - 0.5 * error)
+}
+
+/// [`normal_pdf`], with the same bits, for `|x| <= 37.6`: nothing in it hinders vectors.
+#[inline(always)]
+pub(crate) fn normal_pdf_normal(x: f64) -> f64 {
+    let (square, error) = squared(x);
+    INV_SQRT_2PI * exp_normal(-0.5 * square) * (1.0 - 0.5 * error)
+}
+
+/// The square and its rounding error (Dekker 1971), which the density would otherwise multiply by up to 700.
+#[inline(always)]
+fn squared(x: f64) -> (f64, f64) {
     let split = x * 134_217_729.0;
     let high = split - (split - x);
     let low = x - high;
     let square = x * x;
-    let error = ((high * high - square) + 2.0 * high * low) + low * low;
-    INV_SQRT_2PI * exp(-0.5 * square) * (1.0 - 0.5 * error)
+    (square, ((high * high - square) + 2.0 * high * low) + low * low)
 }
 
 /// The normal distribution function, to a few units in the last place of the result, in the lower tail too.
@@ -101,6 +120,28 @@ pub(crate) fn normal_cdf_quick(x: f64) -> f64 {
 pub(crate) fn normal_cdf_each(values: &mut [f64]) {
     for x in values {
         *x = normal_cdf_quick(*x);
+    }
+}
+
+/// [`normal_cdf`] to 3e-10 absolutely, at half the cost of [`normal_cdf_quick`]: for integrals that are good to 1e-8.
+#[inline(always)]
+pub(crate) fn normal_cdf_short(x: f64) -> f64 {
+    let a = x.abs();
+    let a = if a < 37.5 { a } else { 37.5 };
+    let a2 = a * a;
+    // The Mills ratio over sqrt(2 pi), with the least error of degrees 4 and 5 after the density: 2e-10.
+    let p = (0.500_000_000_195 + a * 0.429_389_073_551)
+        + a2 * ((0.176_053_768_67 + a * 0.038_066_672_070_8) + a2 * 0.003_702_373_170_96);
+    let q = (1.0 + a * 1.656_662_749_49)
+        + a2 * ((1.173_932_471_54 + a * 0.450_430_484_616) + a2 * (0.095_424_373_223_9 + a * 0.009_280_402_226_9));
+    let tail = exp_short(-0.5 * a2) * p / q;
+    if x > 0.0 { 1.0 - tail } else { tail }
+}
+
+/// [`normal_cdf_short`] of each element, in place: a loop that vectorises.
+pub(crate) fn normal_cdf_short_each(values: &mut [f64]) {
+    for x in values {
+        *x = normal_cdf_short(*x);
     }
 }
 
@@ -151,7 +192,7 @@ pub fn inverse_normal_cdf(p: f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{inverse_normal_cdf, mills_ratio, normal_cdf, normal_pdf};
+    use super::{inverse_normal_cdf, mills_ratio, normal_cdf, normal_cdf_short, normal_pdf};
 
     #[test]
     fn agrees_with_the_complementary_error_function() {
@@ -181,6 +222,14 @@ mod tests {
         }
         assert!((normal_cdf(-30.0) / 4.906_713_927_148_187e-198 - 1.0).abs() < 2e-15);
         assert!((normal_pdf(30.0) / 1.473_646_134_878_547_5e-196 - 1.0).abs() < 2e-15);
+    }
+
+    #[test]
+    fn the_short_form_is_as_good_as_it_says() {
+        for i in -40_000..=40_000 {
+            let x = f64::from(i) * 1e-3;
+            assert!((normal_cdf_short(x) - normal_cdf(x)).abs() < 3e-10, "{x}");
+        }
     }
 
     #[test]

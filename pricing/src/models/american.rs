@@ -4,7 +4,7 @@ use std::cell::OnceCell;
 
 use crate::mark::Greeks;
 use crate::math::{exp, ln};
-use crate::models::boundary::{BoundaryModel, VOLATILITY_MAX, VOLATILITY_MIN};
+use crate::models::boundary::{Accuracy, BoundaryModel, VOLATILITY_MAX, VOLATILITY_MIN};
 use crate::models::{ModelInput, black, fallback};
 use crate::vocabulary::{OptionType, PricingMethod};
 
@@ -13,6 +13,8 @@ const RATE_SHIFT: f64 = 5e-4;
 // Relative shifts for the differences of the sensitivities.
 const VOLATILITY_SHIFT: f64 = 1e-2;
 const SPOT_SHIFT: f64 = 2e-3;
+/// Largest `sigma sqrt(T)` for which the fallback's European value serves as a control.
+const FALLBACK_CONTROL_MAX: f64 = 2.0;
 const DAYS_PER_YEAR: f64 = 365.0;
 
 /// A price with the solver that made it.
@@ -85,8 +87,31 @@ impl American {
         if let Some(price) = model.put(form.spot, sigma).filter(|p| p.is_finite()) {
             return Some(Valued { price, method: PricingMethod::Boundary });
         }
-        let result = fallback::price(input, option_type, strike, sigma.min(VOLATILITY_MAX))?;
-        Some(Valued { price: result.american / form.scale, method: PricingMethod::Fallback })
+        let sigma = sigma.min(VOLATILITY_MAX);
+        let result = fallback::price(input, option_type, strike, sigma)?;
+        // The European value is known: what the grid does to it is taken off, as long as the grid holds it.
+        let price = if sigma * input.time_to_expiry.sqrt() <= FALLBACK_CONTROL_MAX {
+            european(input, option_type, strike, sigma) + (result.american - result.european).max(0.0)
+        } else {
+            result.american
+        };
+        Some(Valued { price: (price / form.scale).max(1.0 - form.spot), method: PricingMethod::Fallback })
+    }
+
+    /// [`American::value`] of an option by itself.
+    pub(super) fn value_alone(
+        &self,
+        input: &ModelInput,
+        option_type: OptionType,
+        strike: f64,
+        sigma: f64,
+        accuracy: Accuracy,
+    ) -> Option<Valued> {
+        let form = self.normal_form(input, option_type, strike);
+        match self.boundary(option_type).put_alone(form.spot, sigma, accuracy).filter(|p| p.is_finite()) {
+            Some(price) => Some(Valued { price, method: PricingMethod::Boundary }),
+            None => self.value(input, option_type, strike, sigma),
+        }
     }
 
     /// Sensitivities: price and delta from the integral, the rest from differences of the same integral; theta from

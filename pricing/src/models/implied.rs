@@ -1,14 +1,15 @@
 //! Implied volatility of American prices, by a bracketed secant on a nearly linear scale.
 
-use crate::math::exp;
 use crate::models::american::{American, NormalForm, Valued, certain};
-use crate::models::boundary::{VOLATILITY_MAX, VOLATILITY_MIN};
+use crate::models::boundary::{BoundaryModel, VOLATILITY_MAX, VOLATILITY_MIN};
 use crate::models::{Implied, ModelInput, black};
 use crate::vocabulary::{OptionType, PricingMethod, VolatilityStatus};
 
 const ITERATIONS_MAX: u32 = 60;
 /// A step below this share of the volatility ends the search; the secant has then squared it.
 const STEP_TOLERANCE: f64 = 1e-7;
+/// So does a secant step whose product with the one before is below this: what it leaves is about a tenth of that.
+const PRODUCT_TOLERANCE: f64 = 1e-10;
 /// Nor does the scale itself resolve more than this share of its value.
 const GAP_TOLERANCE: f64 = 1e-13;
 /// Exercise value and price are one where they differ by less than this share of the strike.
@@ -27,9 +28,9 @@ struct Scale {
 }
 
 impl Scale {
-    fn new(form: &NormalForm, time: f64, price: f64) -> Self {
-        let forward = form.spot * exp((form.rate - form.dividend_yield) * time);
-        let on_forward = Self { forward, discount_factor: exp(-form.rate * time) };
+    fn new(form: &NormalForm, model: &BoundaryModel, price: f64) -> Self {
+        let forward = form.spot * model.growth();
+        let on_forward = Self { forward, discount_factor: model.discount() };
         // The larger exercise value leaves the smaller time value, so that more of its digits are true.
         let tighter = on_forward.discount_factor * (1.0 - forward).max(0.0) >= (1.0 - form.spot).max(0.0);
         let below_bound = price < 0.98 * on_forward.discount_factor;
@@ -87,7 +88,8 @@ pub(super) fn implied(
     if p < exercise - tolerance {
         return ended(VolatilityStatus::BelowIntrinsic, None);
     }
-    if p >= exp((-form.rate * time).max(0.0)) {
+    let model = american.boundary(option_type);
+    if p >= model.discount().max(1.0) {
         return ended(VolatilityStatus::AboveBound, None);
     }
     if p <= exercise + tolerance {
@@ -95,12 +97,12 @@ pub(super) fn implied(
         return if certain(&form, time) > p + tolerance {
             ended(VolatilityStatus::BelowIntrinsic, None)
         } else {
-            let critical = american.boundary(option_type).critical_volatility(form.spot);
+            let critical = model.critical_volatility(form.spot);
             ended(VolatilityStatus::AtIntrinsic, Some(critical.unwrap_or(0.0)))
         };
     }
     let evaluate = |sigma: f64| american.value(input, option_type, strike, sigma);
-    let Some(found) = search(&evaluate, &Scale::new(&form, time, p), time.sqrt(), p) else {
+    let Some(found) = search(&evaluate, &Scale::new(&form, model, p), time.sqrt(), p) else {
         return ended(VolatilityStatus::NotConverged, None);
     };
     match found.outcome {
@@ -141,12 +143,13 @@ struct Found {
     iterations: u32,
 }
 
-fn search(evaluate: &dyn Fn(f64) -> Option<Valued>, scale: &Scale, root_time: f64, price: f64) -> Option<Found> {
+fn search(evaluate: &impl Fn(f64) -> Option<Valued>, scale: &Scale, root_time: f64, price: f64) -> Option<Found> {
     let target = scale.deviation(price);
     let (mut low, mut high) = (VOLATILITY_MIN, VOLATILITY_MAX);
     let mut sigma = (target / root_time).clamp(1.02 * low, 0.98 * high);
     let mut slope = root_time;
     let mut before: Option<(f64, f64)> = None;
+    let mut step_before = f64::INFINITY;
     let mut method = PricingMethod::Boundary;
     for iterations in 1..=ITERATIONS_MAX {
         let valued = evaluate(sigma)?;
@@ -159,15 +162,18 @@ fn search(evaluate: &dyn Fn(f64) -> Option<Valued>, scale: &Scale, root_time: f6
         } else {
             high = sigma;
         }
+        let mut by_secant = false;
         if let Some((sigma_before, gap_before)) = before {
             let secant = (gap - gap_before) / (sigma - sigma_before);
             if secant.is_finite() && secant > 0.0 && (sigma - sigma_before).abs() > 1e-6 * sigma {
                 slope = secant;
+                by_secant = true;
             }
         }
         before = Some((sigma, gap));
         let mut next = sigma - gap / slope;
         let inside = next > low && next < high;
+        by_secant &= inside;
         // Every fourth late step halves the bracket, so that no shape of the curve is slow.
         if !inside || (iterations > 8 && iterations % 4 == 0) {
             next = if gap.abs() <= GAP_TOLERANCE * target {
@@ -179,7 +185,8 @@ fn search(evaluate: &dyn Fn(f64) -> Option<Valued>, scale: &Scale, root_time: f6
             };
         }
         let step = (next - sigma).abs();
-        if step <= STEP_TOLERANCE * sigma || valued.price == price {
+        let settled = by_secant && step * step_before <= PRODUCT_TOLERANCE * sigma * sigma;
+        if step <= STEP_TOLERANCE * sigma || settled || valued.price == price {
             let outcome = if next <= 1.001 * VOLATILITY_MIN && valued.price > price {
                 Outcome::Below
             } else if next >= 0.999 * VOLATILITY_MAX && valued.price < price {
@@ -189,6 +196,7 @@ fn search(evaluate: &dyn Fn(f64) -> Option<Valued>, scale: &Scale, root_time: f6
             };
             return Some(Found { outcome, sigma: next, vega: slope * scale.slope(target), method, iterations });
         }
+        step_before = step;
         sigma = next;
     }
     None

@@ -17,7 +17,9 @@ mod spots;
 use crate::mark::Greeks;
 use crate::math::ln;
 use crate::vocabulary::{ExerciseStyle, OptionType, PricingMethod, VolatilityStatus};
-use american::American;
+use american::{American, Valued};
+use black::LANES;
+pub use boundary::Accuracy;
 use dividends::CashDividendModel;
 
 /// A cash dividend inside one slice's life.
@@ -77,6 +79,38 @@ pub struct Implied {
     pub critical_volatility: Option<f64>,
 }
 
+impl Implied {
+    /// What half a spread is worth in volatility, `half_spread / vega`; `None` without a vega.
+    pub fn uncertainty(&self, half_spread: f64) -> Option<f64> {
+        let uncertainty = half_spread / self.vega;
+        (self.vega > 0.0 && uncertainty.is_finite()).then_some(uncertainty)
+    }
+}
+
+/// A price, the solver that made it, and how it ended.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Priced {
+    /// Currency per share; absent where it FAILED, never NaN.
+    pub price: Option<f64>,
+    /// Which solver ran.
+    pub method: PricingMethod,
+    /// How it ended.
+    pub ending: PriceEnding,
+}
+
+/// How a pricing ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PriceEnding {
+    /// The solver of the slice's class settled.
+    Converged,
+    /// The option is exercised at once: the price is the exercise value.
+    AtIntrinsic,
+    /// Finite differences on a wide grid stepped in.
+    Fallback,
+    /// No number can be given.
+    Failed,
+}
+
 /// How a slice's options are priced.
 #[derive(Clone, Debug)]
 enum Kind {
@@ -111,22 +145,67 @@ impl SliceModel {
 
     /// Price per share with the slice's exercise style; NaN never: `None` where no number can be given.
     pub fn price(&self, option_type: OptionType, strike: f64, sigma: f64) -> Option<f64> {
+        self.priced(option_type, strike, sigma).price
+    }
+
+    /// [`SliceModel::price`] with the solver that made it and how it ended.
+    ///
+    /// American boundaries come from the slice's grid of volatilities, which its other strikes share.
+    pub fn priced(&self, option_type: OptionType, strike: f64, sigma: f64) -> Priced {
+        let american = |american: &American| american.value(&self.input, option_type, strike, sigma);
+        self.priced_by(option_type, strike, sigma, &american)
+    }
+
+    /// The price of one option by itself: an American boundary is solved at its own volatility, and at nothing else.
+    ///
+    /// # Domain
+    /// That of [`SliceModel::priced`], with which it agrees to the accuracy of either, not to the bit.
+    pub fn priced_alone(&self, option_type: OptionType, strike: f64, sigma: f64, accuracy: Accuracy) -> Priced {
+        let american = |american: &American| american.value_alone(&self.input, option_type, strike, sigma, accuracy);
+        self.priced_by(option_type, strike, sigma, &american)
+    }
+
+    fn priced_by(
+        &self,
+        option_type: OptionType,
+        strike: f64,
+        sigma: f64,
+        american_value: &dyn Fn(&American) -> Option<Valued>,
+    ) -> Priced {
+        let method = self.method(option_type);
+        let failed = Priced { price: None, method, ending: PriceEnding::Failed };
         if !(strike > 0.0 && strike.is_finite() && sigma >= 0.0) {
-            return None;
+            return failed;
         }
-        let price = match &self.kind {
-            Kind::European => self.black_price(option_type, strike, sigma),
+        let (price, method) = match &self.kind {
+            Kind::European => (Some(self.black_price(option_type, strike, sigma)), method),
             Kind::American(american) if american.boundary(option_type).is_european() => {
-                self.black_price(option_type, strike, sigma)
+                (Some(self.black_price(option_type, strike, sigma)), method)
             }
-            Kind::American(american) => {
-                let form = american.normal_form(&self.input, option_type, strike);
-                american.value(&self.input, option_type, strike, sigma)?.price * form.scale
-            }
-            Kind::CashDividends(model) => model.price(option_type, strike, sigma)?,
-            Kind::Unusable => return None,
+            Kind::American(american) => match american_value(american) {
+                Some(valued) => {
+                    let form = american.normal_form(&self.input, option_type, strike);
+                    (Some(valued.price * form.scale), valued.method)
+                }
+                None => (None, method),
+            },
+            Kind::CashDividends(model) => (model.price(option_type, strike, sigma), method),
+            Kind::Unusable => (None, method),
         };
-        price.is_finite().then_some(price)
+        let Some(price) = price.filter(|p| p.is_finite()) else { return failed };
+        let exercise = match (self.input.exercise_style, option_type) {
+            (ExerciseStyle::European, _) => f64::NEG_INFINITY,
+            (ExerciseStyle::American, OptionType::Call) => self.input.spot - strike,
+            (ExerciseStyle::American, OptionType::Put) => strike - self.input.spot,
+        };
+        let ending = if method == PricingMethod::Fallback {
+            PriceEnding::Fallback
+        } else if exercise > 0.0 && price <= exercise {
+            PriceEnding::AtIntrinsic
+        } else {
+            PriceEnding::Converged
+        };
+        Priced { price: Some(price), method, ending }
     }
 
     /// [`SliceModel::price`] of many strikes, with the same bits; returns how many were written.
@@ -143,13 +222,41 @@ impl SliceModel {
             }
             return written;
         }
-        for ((&strike, &sigma), place) in strikes.iter().zip(sigmas).zip(out) {
-            if let Some(price) = self.price(option_type, strike, sigma) {
-                *place = price;
-                written += 1;
+        let european = self.is_black(option_type);
+        for ((strikes, sigmas), out) in strikes.chunks(LANES).zip(sigmas.chunks(LANES)).zip(out.chunks_mut(LANES)) {
+            let lanes = european.then(|| self.black_prices(option_type, strikes, sigmas));
+            for (i, ((&strike, &sigma), place)) in strikes.iter().zip(sigmas).zip(out).enumerate() {
+                let price = match lanes.and_then(|lanes| lanes.get(i).copied()) {
+                    Some(price) if strike > 0.0 && strike.is_finite() && sigma >= 0.0 && price.is_finite() => {
+                        Some(price)
+                    }
+                    Some(_) => None,
+                    None => self.price(option_type, strike, sigma),
+                };
+                if let Some(price) = price {
+                    *place = price;
+                    written += 1;
+                }
             }
         }
         written
+    }
+
+    /// Whether a type's price is Black's on the forward.
+    fn is_black(&self, option_type: OptionType) -> bool {
+        match &self.kind {
+            Kind::European => true,
+            Kind::American(american) => american.boundary(option_type).is_european(),
+            Kind::CashDividends(_) | Kind::Unusable => false,
+        }
+    }
+
+    fn black_prices(&self, option_type: OptionType, strikes: &[f64], sigmas: &[f64]) -> [f64; LANES] {
+        let input = &self.input;
+        let mut out = [f64::NAN; LANES];
+        let (t, discount) = (input.time_to_expiry, input.discount_factor);
+        black::prices(option_type, input.forward, t, discount, strikes, sigmas, &mut out);
+        out
     }
 
     /// Price of the European option under the same model (without cash dividends: Black on the forward).
@@ -187,8 +294,13 @@ impl SliceModel {
 
     /// [`SliceModel::implied_volatility`] of many quotes of one type, with the same bits.
     pub fn implied_volatilities(&self, option_type: OptionType, quotes: &[PricedOption]) -> Vec<Implied> {
+        let input = &self.input;
         if let Kind::CashDividends(model) = &self.kind {
             return model.implied_volatilities(option_type, quotes);
+        }
+        if self.is_black(option_type) {
+            let (forward, t, discount) = (input.forward, input.time_to_expiry, input.discount_factor);
+            return black::implied_volatilities(option_type, forward, t, discount, quotes);
         }
         let one = |q: &PricedOption| self.implied_volatility(option_type, q.strike, q.price, q.half_spread);
         quotes.iter().map(one).collect()
@@ -269,7 +381,7 @@ impl SliceModel {
     }
 }
 
-fn not_converged(method: PricingMethod) -> Implied {
+const fn not_converged(method: PricingMethod) -> Implied {
     Implied {
         volatility: None,
         status: VolatilityStatus::NotConverged,

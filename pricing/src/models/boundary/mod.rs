@@ -11,10 +11,10 @@ mod terms;
 
 use std::cell::{OnceCell, RefCell};
 
-use crate::math::{INV_SQRT_2PI, exp, ln, normal_cdf_each, normal_cdf_quick};
+use crate::math::{INV_SQRT_2PI, exp, ln, normal_cdf_quick};
 use crate::models::black;
 use rules::{PRICE_POINTS_MAX, Rules};
-use terms::{Regime, Terms};
+use terms::{Outline, Regime, Terms};
 
 /// Spacing of the volatility grid in `ln sigma`: a ratio of 1.25. At 1.3 the error is twice as large.
 const SPACING: f64 = 0.223_143_551_314_209_76;
@@ -29,6 +29,9 @@ pub const VOLATILITY_MAX: f64 = 13.0;
 /// Boundary iteration stops when a step moves prices by less than about this share of the strike.
 const TOLERANCE: f64 = 2e-7;
 const TOLERANCE_FINE: f64 = 1e-11;
+/// Of one option by itself.
+const TOLERANCE_ALONE: f64 = 5e-7;
+const TOLERANCE_CAREFUL: f64 = 1e-8;
 
 /// Drift over deviation, `|r - q| sqrt(T) / sigma`, up to which the standard rules resolve the kernels to 1e-5 of the
 /// strike; beyond, the fine ones do, boundary by boundary.
@@ -43,14 +46,46 @@ const DEVIATION_MAX: f64 = 5.0;
 enum Node {
     Unknown,
     /// `ln(limit/B)/sigma` at the price's points, then at the whole time.
-    Solved(Box<[f64]>),
+    Solved(Box<Depth>),
     Unreliable,
+}
+
+/// `ln(limit/B)` at the price's points, then at the whole time: a short list without an allocation.
+#[derive(Clone, Debug)]
+struct Depth {
+    values: [f64; PRICE_POINTS_MAX + 1],
+    count: usize,
+}
+
+impl Depth {
+    fn new(count: usize) -> Self {
+        Self { values: [0.0; PRICE_POINTS_MAX + 1], count: count.min(PRICE_POINTS_MAX + 1) }
+    }
+
+    fn values(&self) -> &[f64] {
+        self.values.get(..self.count).unwrap_or_default()
+    }
+
+    fn values_mut(&mut self) -> &mut [f64] {
+        self.values.get_mut(..self.count).unwrap_or_default()
+    }
+}
+
+/// How exactly one option by itself is priced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Accuracy {
+    /// The rules of the close: within 5e-7 of the strike in the mean square.
+    Standard,
+    /// Within 5e-8 of the strike in the mean square.
+    Fine,
 }
 
 /// The put of strike 1 under given rate, yield and time, at any spot and volatility.
 #[derive(Clone, Debug)]
 pub struct BoundaryModel {
-    terms: Terms,
+    outline: Outline,
+    /// Kernels and boundaries, made when first needed.
+    terms: OnceCell<Box<Terms>>,
     nodes: RefCell<Vec<Node>>,
     /// For volatilities where the standard rules are too coarse.
     fine: OnceCell<Box<Terms>>,
@@ -60,17 +95,23 @@ pub struct BoundaryModel {
 /// A boundary at one volatility, ready for prices at any spot.
 #[derive(Clone, Debug)]
 pub struct Boundary<'a> {
-    terms: &'a Terms,
+    outline: &'a Outline,
+    /// Absent where there is no early exercise.
+    terms: Option<&'a Terms>,
     sigma: f64,
-    /// `ln(limit/B)` at the price's points, then at the whole time; empty where there is no early exercise.
-    depth: Vec<f64>,
+    depth: Depth,
 }
 
 impl BoundaryModel {
     /// A model from rate and yield (per year, continuous) and time (years).
     pub fn new(rate: f64, dividend_yield: f64, time: f64) -> Self {
-        let terms = Terms::new(rate, dividend_yield, time, Rules::standard());
-        Self { terms, nodes: RefCell::new(vec![Node::Unknown; COUNT]), fine: OnceCell::new(), always_fine: false }
+        Self {
+            outline: Outline::new(rate, dividend_yield, time),
+            terms: OnceCell::new(),
+            nodes: RefCell::new(Vec::new()),
+            fine: OnceCell::new(),
+            always_fine: false,
+        }
     }
 
     /// [`BoundaryModel::new`] with quadratures far finer than any close needs and every boundary solved at its own
@@ -81,36 +122,52 @@ impl BoundaryModel {
 
     /// Whether early exercise never pays, so that the European value is the American.
     pub fn is_european(&self) -> bool {
-        self.terms.regime == Regime::NeverExercised
+        self.outline.regime == Regime::NeverExercised
+    }
+
+    /// `e^{-rT}`.
+    pub(super) fn discount(&self) -> f64 {
+        self.outline.discount
+    }
+
+    /// Forward over spot.
+    pub(super) fn growth(&self) -> f64 {
+        self.outline.growth
+    }
+
+    /// Drift over deviation, or `None` where no rule resolves the kernels.
+    fn steepness(&self, sigma: f64) -> Option<f64> {
+        if !(VOLATILITY_MIN..=VOLATILITY_MAX).contains(&sigma) || self.outline.regime == Regime::Elsewhere {
+            return None;
+        }
+        let steepness = (self.outline.rate - self.outline.dividend_yield).abs() * self.outline.root_time / sigma;
+        (steepness <= STEEPNESS_FINE_MAX).then_some(steepness)
+    }
+
+    fn is_coarse_enough(&self, sigma: f64, steepness: f64) -> bool {
+        steepness <= STEEPNESS_MAX && sigma * self.outline.root_time <= DEVIATION_MAX
     }
 
     /// The boundary at `sigma`; `None` outside the volatilities and rates that the method bears.
     pub fn at(&self, sigma: f64) -> Option<Boundary<'_>> {
-        if !(VOLATILITY_MIN..=VOLATILITY_MAX).contains(&sigma) {
-            return None;
+        let outline = &self.outline;
+        if outline.regime == Regime::NeverExercised && (VOLATILITY_MIN..=VOLATILITY_MAX).contains(&sigma) {
+            return Some(Boundary { outline, terms: None, sigma, depth: Depth::new(0) });
         }
-        let terms = &self.terms;
-        match terms.regime {
-            Regime::NeverExercised => return Some(Boundary { terms, sigma, depth: Vec::new() }),
-            Regime::Elsewhere => return None,
-            Regime::SingleBoundary => {}
-        }
-        let root_time = terms.time.sqrt();
-        let steepness = (terms.rate - terms.dividend_yield).abs() * root_time / sigma;
-        if steepness > STEEPNESS_FINE_MAX {
-            return None;
-        }
-        if self.always_fine || steepness > STEEPNESS_MAX || sigma * root_time > DEVIATION_MAX {
-            let terms = self
-                .fine
-                .get_or_init(|| Box::new(Terms::new(terms.rate, terms.dividend_yield, terms.time, Rules::fine())));
+        let steepness = self.steepness(sigma)?;
+        if self.always_fine || !self.is_coarse_enough(sigma, steepness) {
+            let terms = self.fine.get_or_init(|| Box::new(Terms::new(*outline, Rules::fine())));
             let depth = solver::depth_at_price_points(terms, sigma, TOLERANCE_FINE)?;
-            return Some(Boundary { terms, sigma, depth });
+            return Some(Boundary { outline, terms: Some(terms), sigma, depth });
         }
+        let terms = self.terms.get_or_init(|| Box::new(Terms::new(*outline, Rules::standard())));
         let position = ln(sigma) / SPACING - f64::from(FIRST);
         let cell = (position.max(1.0) as usize).min(COUNT - 3);
         let u = position - cell as f64;
         let mut nodes = self.nodes.borrow_mut();
+        if nodes.is_empty() {
+            nodes.resize(COUNT, Node::Unknown);
+        }
         let four = nodes.get_mut(cell - 1..cell + 3)?;
         for (node, index) in four.iter_mut().zip(cell - 1..) {
             if matches!(node, Node::Unknown) {
@@ -125,13 +182,34 @@ impl BoundaryModel {
         let wb = (u + 1.0) * (u - 1.0) * (u - 2.0) / 2.0 * sigma;
         let wc = -(u + 1.0) * u * (u - 2.0) / 2.0 * sigma;
         let wd = (u + 1.0) * u * (u - 1.0) / 6.0 * sigma;
-        let depth = a
-            .iter()
-            .zip(b.iter())
-            .zip(c.iter().zip(d.iter()))
-            .map(|((a, b), (c, d))| (wa * a + wb * b + wc * c + wd * d).max(0.0))
-            .collect();
-        Some(Boundary { terms, sigma, depth })
+        let mut depth = Depth::new(terms.rules.order.price + 1);
+        let four = a.values().iter().zip(b.values()).zip(c.values().iter().zip(d.values()));
+        for (w, ((a, b), (c, d))) in depth.values_mut().iter_mut().zip(four) {
+            let value = wa * a + wb * b + wc * c + wd * d;
+            *w = if value > 0.0 { value } else { 0.0 };
+        }
+        Some(Boundary { outline, terms: Some(terms), sigma, depth })
+    }
+
+    /// The American put of strike 1 at one spot and volatility, boundary and all, without the grid of volatilities:
+    /// for an option by itself. `None` as in [`BoundaryModel::at`].
+    ///
+    /// # Domain
+    /// Agrees with [`BoundaryModel::put`] to the accuracy of either, not to the bit.
+    pub fn put_alone(&self, spot: f64, sigma: f64, accuracy: Accuracy) -> Option<f64> {
+        let outline = &self.outline;
+        if outline.regime == Regime::NeverExercised {
+            return self.put(spot, sigma);
+        }
+        let steepness = self.steepness(sigma)?;
+        let (rules, tolerance) = match accuracy {
+            Accuracy::Standard if self.is_coarse_enough(sigma, steepness) => (Rules::standard(), TOLERANCE_ALONE),
+            Accuracy::Fine if self.is_coarse_enough(sigma, 2.0 * steepness) => (Rules::careful(), TOLERANCE_CAREFUL),
+            _ => (Rules::fine(), TOLERANCE_FINE),
+        };
+        let terms = Terms::new(*outline, rules);
+        let depth = solver::depth_at_price_points(&terms, sigma, tolerance)?;
+        Boundary { outline, terms: Some(&terms), sigma, depth }.put(spot)
     }
 
     /// The American put of strike 1 at `spot`; see [`Boundary::put`].
@@ -142,13 +220,13 @@ impl BoundaryModel {
     /// The volatility below which the put at `spot` is exercised at once; `None` where there is none (or none that
     /// the grid holds).
     pub fn critical_volatility(&self, spot: f64) -> Option<f64> {
-        let wanted = self.terms.log_limit - ln(spot);
-        if self.terms.regime != Regime::SingleBoundary || wanted.is_nan() || wanted <= 0.0 {
+        let wanted = self.outline.log_limit - ln(spot);
+        if self.outline.regime != Regime::SingleBoundary || wanted.is_nan() || wanted <= 0.0 {
             return None;
         }
-        let excess = |s: f64| Some(self.at(s)?.depth.last()? - wanted);
+        let excess = |s: f64| Some(self.at(s)?.depth.values().last()? - wanted);
         // Depth grows nearly like sigma; a factor of 1.5 either way brackets it in a few steps.
-        let mut low = (wanted / (2.0 * self.terms.time.sqrt())).clamp(0.02, 1.0);
+        let mut low = (wanted / (2.0 * self.outline.root_time)).clamp(0.02, 1.0);
         let mut high = low;
         if excess(low)? >= 0.0 {
             while excess(low)? >= 0.0 {
@@ -194,10 +272,10 @@ fn solve_node(terms: &Terms, index: usize) -> Node {
     let sigma = exp((f64::from(FIRST) + index as f64) * SPACING);
     match solver::depth_at_price_points(terms, sigma, TOLERANCE) {
         Some(mut depth) => {
-            for w in &mut depth {
+            for w in depth.values_mut() {
                 *w /= sigma;
             }
-            Node::Solved(depth.into_boxed_slice())
+            Node::Solved(Box::new(depth))
         }
         None => Node::Unreliable,
     }
@@ -216,62 +294,59 @@ impl Boundary<'_> {
         if !(spot > 0.0 && spot.is_finite()) {
             return None;
         }
-        let terms = self.terms;
+        let Some(terms) = self.terms else { return Some(self.european(spot)) };
         let log_spot = ln(spot);
-        let european = self.european(spot);
-        let Some((&depth_now, _)) = self.depth.split_last() else {
-            return Some(european);
-        };
         let exercise = 1.0 - spot;
-        if log_spot <= terms.log_limit - depth_now {
+        if log_spot <= self.outline.log_limit - self.depth_now() {
             return Some(exercise);
         }
-        let premium = self.premium(spot, log_spot);
-        let value = european + premium.max(0.0);
+        let value = self.european(spot) + self.premium(terms, spot, log_spot).max(0.0);
         Some(value.max(exercise))
     }
 
     /// Whether the put at `spot` is exercised at once.
     pub fn is_exercised(&self, spot: f64) -> bool {
-        match self.depth.last() {
-            Some(depth_now) => ln(spot) <= self.terms.log_limit - depth_now,
-            None => false,
-        }
+        self.terms.is_some() && ln(spot) <= self.outline.log_limit - self.depth_now()
+    }
+
+    /// `ln(limit/B)` at the whole time.
+    fn depth_now(&self) -> f64 {
+        self.depth.values().last().copied().unwrap_or(f64::INFINITY)
     }
 
     fn european(&self, spot: f64) -> f64 {
-        let terms = self.terms;
-        let forward = spot * exp((terms.rate - terms.dividend_yield) * terms.time);
-        let discount = exp(-terms.rate * terms.time);
-        discount
-            * ((1.0 - forward).max(0.0) + black::out_of_the_money_price(forward, 1.0, self.sigma * terms.time.sqrt()))
+        let outline = self.outline;
+        let forward = spot * outline.growth;
+        outline.discount
+            * ((1.0 - forward).max(0.0) + black::out_of_the_money_price(forward, 1.0, self.sigma * outline.root_time))
     }
 
-    fn premium(&self, spot: f64, log_spot: f64) -> f64 {
-        let terms = self.terms;
-        let above = log_spot - terms.log_limit;
+    fn premium(&self, terms: &Terms, spot: f64, log_spot: f64) -> f64 {
+        let outline = self.outline;
+        let above = log_spot - outline.log_limit;
         let inverse = 1.0 / self.sigma;
-        let drift = (terms.rate - terms.dividend_yield) * inverse;
+        let drift = (outline.rate - outline.dividend_yield) * inverse;
         let half = 0.5 * self.sigma;
-        let count = self.depth.len() - 1;
+        let points = &terms.price;
+        let count = points.root.len();
         let mut lower = [0.0; PRICE_POINTS_MAX];
         let mut upper = [0.0; PRICE_POINTS_MAX];
         let (Some(lower), Some(upper)) = (lower.get_mut(..count), upper.get_mut(..count)) else {
             return f64::NAN;
         };
-        let points = terms.price_root_elapsed.iter().zip(&self.depth);
-        for ((lower, upper), (root, w)) in lower.iter_mut().zip(upper.iter_mut()).zip(points) {
-            let base = (above + w) * inverse / root + drift * root;
+        let each = points.root.iter().zip(&points.inverse_root).zip(self.depth.values());
+        for ((lower, upper), ((root, inverse_root), w)) in lower.iter_mut().zip(upper.iter_mut()).zip(each) {
+            let base = (above + w) * inverse * inverse_root + drift * root;
             *lower = half * root - base;
             *upper = -half * root - base;
         }
-        normal_cdf_each(lower);
-        let received: f64 = lower.iter().zip(&terms.price_rate_kernel).map(|(n, kernel)| kernel * n).sum();
-        if terms.dividend_yield == 0.0 {
+        terms.rules.normal_cdf_each(lower);
+        let received: f64 = lower.iter().zip(&points.rate_kernel).map(|(n, kernel)| kernel * n).sum();
+        if outline.dividend_yield == 0.0 {
             return received;
         }
-        normal_cdf_each(upper);
-        let paid: f64 = upper.iter().zip(&terms.price_yield_kernel).map(|(n, kernel)| kernel * n).sum();
+        terms.rules.normal_cdf_each(upper);
+        let paid: f64 = upper.iter().zip(&points.yield_kernel).map(|(n, kernel)| kernel * n).sum();
         received - spot * paid
     }
 
@@ -281,26 +356,20 @@ impl Boundary<'_> {
     /// The price's integral differentiated under the sign, with the boundary held: it does not depend on spot.
     pub fn put_with_delta(&self, spot: f64) -> Option<(f64, f64)> {
         let price = self.put(spot)?;
-        let terms = self.terms;
+        let outline = self.outline;
         let log_spot = ln(spot);
-        let root_time = terms.time.sqrt();
-        let drift = (terms.rate - terms.dividend_yield) / self.sigma;
+        let drift = (outline.rate - outline.dividend_yield) / self.sigma;
         let half = 0.5 * self.sigma;
-        let d1 = log_spot / (self.sigma * root_time) + (drift + half) * root_time;
-        let mut delta = -exp(-terms.dividend_yield * terms.time) * normal_cdf_quick(-d1);
-        let Some((&depth_now, _)) = self.depth.split_last() else {
-            return Some((price, delta));
-        };
-        if log_spot <= terms.log_limit - depth_now {
+        let d1 = log_spot / (self.sigma * outline.root_time) + (drift + half) * outline.root_time;
+        let mut delta = -exp(-outline.dividend_yield * outline.time) * normal_cdf_quick(-d1);
+        let Some(terms) = self.terms else { return Some((price, delta)) };
+        if log_spot <= outline.log_limit - self.depth_now() {
             return Some((price, -1.0));
         }
-        let above = log_spot - terms.log_limit;
-        for ((root, w), (rate_kernel, yield_kernel)) in terms
-            .price_root_elapsed
-            .iter()
-            .zip(&self.depth)
-            .zip(terms.price_rate_kernel.iter().zip(&terms.price_yield_kernel))
-        {
+        let above = log_spot - outline.log_limit;
+        let points = &terms.price;
+        let kernels = points.rate_kernel.iter().zip(&points.yield_kernel);
+        for ((root, w), (rate_kernel, yield_kernel)) in points.root.iter().zip(self.depth.values()).zip(kernels) {
             let base = (above + w) / (self.sigma * root) + drift * root;
             let (lower, upper) = (base - half * root, base + half * root);
             let slope = 1.0 / (spot * self.sigma * root);

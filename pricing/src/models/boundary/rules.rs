@@ -3,10 +3,14 @@
 use std::f64::consts::FRAC_PI_4;
 use std::sync::LazyLock;
 
-use crate::math::{chebyshev_nodes, gauss_legendre};
+use crate::math::{
+    chebyshev_nodes, gauss_legendre, normal_cdf_each, normal_cdf_quick, normal_cdf_short, normal_cdf_short_each,
+};
 
 /// No [`Order`] has more price points.
 pub(super) const PRICE_POINTS_MAX: usize = 64;
+/// No [`Order`] has more unknowns.
+pub(super) const BOUNDARY_NODES_MAX: usize = 20;
 
 /// How finely a boundary is solved and a price is integrated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +21,8 @@ pub(super) struct Order {
     pub equation: usize,
     /// Quadrature points of a price.
     pub price: usize,
+    /// Whether the normal distribution is taken to its last digit, or to 3e-10.
+    pub exact: bool,
 }
 
 /// A quadrature over `theta` in `[0, pi/2]` with elapsed share `sin^2 theta` and remaining share `cos^2 theta` of a
@@ -79,14 +85,33 @@ impl Rules {
 
     /// The rules of the close.
     pub(super) fn standard() -> &'static Self {
-        static RULES: LazyLock<Rules> = LazyLock::new(|| Rules::new(Order { boundary: 10, equation: 12, price: 24 }));
+        static RULES: LazyLock<Rules> =
+            LazyLock::new(|| Rules::new(Order { boundary: 10, equation: 12, price: 24, exact: false }));
+        &RULES
+    }
+
+    /// One option by itself to 5e-8 of the strike.
+    pub(super) fn careful() -> &'static Self {
+        static RULES: LazyLock<Rules> =
+            LazyLock::new(|| Rules::new(Order { boundary: 14, equation: 20, price: 40, exact: false }));
         &RULES
     }
 
     /// Rules beyond any need of the close, for tests and reports.
     pub(super) fn fine() -> &'static Self {
-        static RULES: LazyLock<Rules> = LazyLock::new(|| Rules::new(Order { boundary: 20, equation: 32, price: 64 }));
+        static RULES: LazyLock<Rules> =
+            LazyLock::new(|| Rules::new(Order { boundary: 20, equation: 32, price: 64, exact: true }));
         &RULES
+    }
+
+    /// The distribution function, as exactly as the order asks.
+    pub(super) fn normal_cdf(&self, x: f64) -> f64 {
+        if self.order.exact { normal_cdf_quick(x) } else { normal_cdf_short(x) }
+    }
+
+    /// The distribution function of each element, as exactly as the order asks.
+    pub(super) fn normal_cdf_each(&self, values: &mut [f64]) {
+        if self.order.exact { normal_cdf_each(values) } else { normal_cdf_short_each(values) }
     }
 }
 

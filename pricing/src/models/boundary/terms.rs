@@ -1,7 +1,7 @@
 //! What the exercise boundary depends on besides volatility, in the put's normal form.
 
-use super::rules::Rules;
-use crate::math::exp;
+use super::rules::{AngleRule, BOUNDARY_NODES_MAX, Rules};
+use crate::math::{exp, exp_normal};
 
 /// How an American option without cash dividends is to be treated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,81 +14,100 @@ pub(super) enum Regime {
     Elsewhere,
 }
 
-/// Rates and time of a put of strike 1, with the kernels that they fix.
+/// Rates and time of a put of strike 1, and what follows from them at once.
 ///
 /// A call on `S` with strike `K`, rate `r`, yield `q` is `S` puts of spot `K/S`, strike 1, rate `q`, yield `r`
 /// (McDonald and Schroder 1998).
-#[derive(Clone, Debug)]
-pub(super) struct Terms {
-    pub rules: &'static Rules,
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Outline {
     pub rate: f64,
     pub dividend_yield: f64,
     pub time: f64,
+    pub root_time: f64,
     pub regime: Regime,
     /// `ln min(1, r/q)`: the boundary's limit at expiry.
     pub log_limit: f64,
-    /// `sqrt(v)` of each equation's points, `v` the time from the node.
-    pub root_elapsed: Vec<f64>,
-    /// `r w e^{-r v}` of the same points, with the quadrature weight `w`.
+    /// `e^{-rT}`.
+    pub discount: f64,
+    /// Forward over spot, `e^{(r-q)T}`.
+    pub growth: f64,
+}
+
+impl Outline {
+    pub(super) fn new(rate: f64, dividend_yield: f64, time: f64) -> Self {
+        Self {
+            rate,
+            dividend_yield,
+            time,
+            root_time: time.sqrt(),
+            regime: regime(rate, dividend_yield, time),
+            log_limit: if dividend_yield > rate && rate > 0.0 { crate::math::ln(rate / dividend_yield) } else { 0.0 },
+            discount: exp(-rate * time),
+            growth: exp((rate - dividend_yield) * time),
+        }
+    }
+}
+
+/// The kernels that rates, time and a quadrature fix, for a [`Regime::SingleBoundary`].
+#[derive(Clone, Debug)]
+pub(super) struct Terms {
+    pub rules: &'static Rules,
+    pub outline: Outline,
+    /// Of each equation's points.
+    pub equation: Points,
+    /// Of the price's points.
+    pub price: Points,
+}
+
+/// A quadrature over the time `v` that has elapsed since a node.
+#[derive(Clone, Debug)]
+pub(super) struct Points {
+    /// `sqrt(v)`.
+    pub root: Vec<f64>,
+    pub inverse_root: Vec<f64>,
+    /// `r w e^{-r v}` with the quadrature's weight `w`.
     pub rate_kernel: Vec<f64>,
     /// `q w e^{-q v}`.
     pub yield_kernel: Vec<f64>,
-    /// The same three of the price's points.
-    pub price_root_elapsed: Vec<f64>,
-    pub price_rate_kernel: Vec<f64>,
-    pub price_yield_kernel: Vec<f64>,
+}
+
+impl Points {
+    fn new(outline: &Outline, roots: &[f64], rule: &AngleRule) -> Self {
+        let count = roots.len() * rule.sine.len();
+        let mut root = Vec::with_capacity(count);
+        let mut weight = Vec::with_capacity(count);
+        for root_tau in roots {
+            root.extend(rule.sine.iter().map(|sine| root_tau * sine));
+            let tau = root_tau * root_tau;
+            weight.extend(rule.weight.iter().map(|w| tau * w));
+        }
+        // Rates are bounded, so that the exponents stay in the range that needs no care.
+        let kernel = |rate: f64| -> Vec<f64> {
+            root.iter().zip(&weight).map(|(root, w)| rate * w * exp_normal(-rate * root * root)).collect()
+        };
+        let (rate_kernel, yield_kernel) = (kernel(outline.rate), kernel(outline.dividend_yield));
+        let inverse_root = root.iter().map(|root| 1.0 / root).collect();
+        Self { root, inverse_root, rate_kernel, yield_kernel }
+    }
 }
 
 // Below this, early exercise is worth less than 1e-11 of the strike: at most r T.
 const RATE_TIME_MIN: f64 = 1e-11;
 // Beyond it the discounting kernels leave the range where the quadrature was measured.
 const RATE_MAX: f64 = 3.0;
+// Nor may the kernels leave the range of numbers: no option lives for 200 years.
+const RATE_TIME_MAX: f64 = 600.0;
 
 impl Terms {
-    pub(super) fn new(rate: f64, dividend_yield: f64, time: f64, rules: &'static Rules) -> Self {
-        let regime = regime(rate, dividend_yield, time);
-        let mut terms = Self {
-            rules,
-            rate,
-            dividend_yield,
-            time,
-            regime,
-            log_limit: 0.0,
-            root_elapsed: Vec::new(),
-            rate_kernel: Vec::new(),
-            yield_kernel: Vec::new(),
-            price_root_elapsed: Vec::new(),
-            price_rate_kernel: Vec::new(),
-            price_yield_kernel: Vec::new(),
-        };
-        if regime == Regime::SingleBoundary {
-            terms.fill();
+    pub(super) fn new(outline: Outline, rules: &'static Rules) -> Self {
+        let mut roots = [0.0; BOUNDARY_NODES_MAX];
+        let count = rules.root_share.len().min(BOUNDARY_NODES_MAX);
+        for (root, share) in roots.iter_mut().zip(&rules.root_share) {
+            *root = share * outline.root_time;
         }
-        terms
-    }
-
-    fn fill(&mut self) {
-        let (r, q) = (self.rate, self.dividend_yield);
-        self.log_limit = if q > r { crate::math::ln(r / q) } else { 0.0 };
-        let rules = self.rules;
-        let root_time = self.time.sqrt();
-        for share in &rules.root_share {
-            let root_tau = share * root_time;
-            for (sine, weight) in rules.equation.sine.iter().zip(&rules.equation.weight) {
-                let root = root_tau * sine;
-                let w = root_tau * root_tau * weight;
-                self.root_elapsed.push(root);
-                self.rate_kernel.push(r * w * exp(-r * root * root));
-                self.yield_kernel.push(q * w * exp(-q * root * root));
-            }
-        }
-        for (sine, weight) in rules.price.sine.iter().zip(&rules.price.weight) {
-            let root = root_time * sine;
-            let w = self.time * weight;
-            self.price_root_elapsed.push(root);
-            self.price_rate_kernel.push(r * w * exp(-r * root * root));
-            self.price_yield_kernel.push(q * w * exp(-q * root * root));
-        }
+        let equation = Points::new(&outline, roots.get(..count).unwrap_or_default(), &rules.equation);
+        let price = Points::new(&outline, &[outline.root_time], &rules.price);
+        Self { rules, outline, equation, price }
     }
 }
 
@@ -102,7 +121,7 @@ fn regime(r: f64, q: f64, t: f64) -> Regime {
         if (r - q) * t < RATE_TIME_MIN { Regime::NeverExercised } else { Regime::Elsewhere }
     } else if r * t < RATE_TIME_MIN {
         if q < 0.0 && -q * t >= RATE_TIME_MIN { Regime::Elsewhere } else { Regime::NeverExercised }
-    } else if r.abs() > RATE_MAX || q.abs() > RATE_MAX {
+    } else if r.abs() > RATE_MAX || q.abs() > RATE_MAX || RATE_MAX.max(r.abs()) * t > RATE_TIME_MAX {
         Regime::Elsewhere
     } else {
         Regime::SingleBoundary
