@@ -166,7 +166,7 @@ fn the_messages_are_an_arrow_stream_of_the_same_rows() {
     let published = publish_close(out.path(), &day, &marks);
     let store = Store::new(out.path(), ROOMY);
     let close = store.close(MARKET_DATE, run(&published)).unwrap();
-    for name in ["marks", "slices", "exceptions"] {
+    for name in ["marks", "slices", "exceptions", "risk_arrays"] {
         let table = store.table(&close, name).unwrap();
         let read = decode(&stream(&table));
         let wanted = from_parquet(&published.folder.join(format!("{name}.parquet")));
@@ -326,6 +326,7 @@ fn changes_are_those_that_were_made() {
     nudge(&mut newer_marks[0].series[moved], 12);
     let gone = newer_day.underlyings[1].series.remove(5);
     newer_marks[1].series.remove(5);
+    newer_marks[1].risk_arrays.remove(5);
     newer_marks[1].slices[0].series_count -= 1;
     let newer = publish_as(out.path(), &newer_day, &newer_marks, "n = 2\n");
     let store = Store::new(out.path(), ROOMY);

@@ -13,7 +13,7 @@ use super::error::StoreError;
 use super::message::Message;
 use super::pointer::Pointer;
 use super::table::StoredTable;
-use crate::publication::schema::{EXCEPTIONS, MARKS, SLICES};
+use crate::publication::schema::{EXCEPTIONS, MARKS, RISK_ARRAYS, SLICES};
 use crate::publication::{DateState, RunEntry, date_folder, integrity, is_run_id, run_folder};
 
 /// The name of a run: 16 hexadecimal digits, as a number.
@@ -229,6 +229,7 @@ impl Store {
                 file if file == MARKS.file => Some(manifest.totals.series),
                 file if file == SLICES.file => Some(manifest.totals.slices),
                 file if file == EXCEPTIONS.file => Some(manifest.totals.exceptions),
+                file if file == RISK_ARRAYS.file => Some(manifest.totals.risk_arrays),
                 _ => None,
             };
             let schema = Message::of_schema(&table.arrow_schema()).ok()?;

@@ -35,7 +35,7 @@ def refused(error, words, call):
 
 
 rows = 0
-for dataset in ["marks", "slices", "exceptions"]:
+for dataset in ["marks", "slices", "exceptions", "risk_arrays"]:
     files = parquet.read_table(f"{out}/date={date}/run={run}/{dataset}.parquet", partitioning=None)
     got = client.do_get(ticket(dataset=dataset, date=date), options).read_all()
     assert got.schema.names == files.schema.names, dataset

@@ -54,6 +54,8 @@ function later(mine) {
     if (mine !== turn) return;
     const position = scrollY;
     view.replaceChildren(...children);
+    // Pictures take the width that they have from now on.
+    view.querySelectorAll("div").forEach((element) => element.again && element.again());
     view.dataset.ready = location.search || "?";
     scrollTo(0, position);
   } };

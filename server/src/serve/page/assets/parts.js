@@ -132,8 +132,11 @@ async function asImage(svg, frame) {
   const text = new XMLSerializer().serializeToString(copy);
   const image = new Image();
   const address = URL.createObjectURL(new Blob([text], { type: "image/svg+xml" }));
-  image.src = address;
-  await image.decode();
+  await new Promise((done, failed) => {
+    image.onload = done;
+    image.onerror = () => failed(new Error("the picture cannot be drawn again"));
+    image.src = address;
+  });
   URL.revokeObjectURL(address);
   return image;
 }
