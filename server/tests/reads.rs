@@ -12,13 +12,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use closemark_data::date;
-use closemark_data::publication::read::{MarkRow, SliceRow, read_marks, read_slices};
+use closemark_data::publication::read::{MarkRow, SliceRow, read_marks, read_risk_arrays, read_slices};
 use closemark_pricing::Price;
 use closemark_proto::v1::mark_service_client::MarkServiceClient;
+use closemark_proto::v1::risk_service_client::RiskServiceClient;
 use closemark_proto::v1::surface_service_client::SurfaceServiceClient;
 use closemark_proto::v1::{
-    BatchGetMarksRequest, Decimal, GetMarkRequest, GetSliceRequest, ListMarkChangesRequest, ListMarksRequest,
-    ListSlicesRequest, Mark, StreamMarksRequest,
+    BatchGetMarksRequest, BatchGetRiskArraysRequest, Decimal, GetMarkRequest, GetRiskArrayRequest, GetSliceRequest,
+    ListMarkChangesRequest, ListMarksRequest, ListSlicesRequest, Mark, StreamMarksRequest,
 };
 use serving::{DATE, Server, absent, close, run_folder, text};
 use tonic::transport::{Channel, Endpoint};
@@ -437,4 +438,37 @@ fn pyarrow_reads_by_flight_what_stands_in_the_files() {
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
     assert!(said.starts_with("rows "), "{said}");
+}
+
+#[tokio::test]
+async fn risk_arrays_come_by_series_and_batch_as_the_file_has_them() {
+    let out = tempfile::tempdir().unwrap();
+    let run = close(out.path(), "0.04");
+    let server = Server::start(out.path(), &[]);
+    let folder = run_folder(out.path(), &run);
+    let (rows, listed) = (read_risk_arrays(&folder, None).unwrap(), read_marks(&folder, None).unwrap());
+    let mut client = RiskServiceClient::new(channel(&server).await);
+    let mut osi_symbols: Vec<String> = rows.iter().rev().take(999).map(|row| row.osi_symbol.clone()).collect();
+    osi_symbols.insert(1, "NONE  261218C00001000".to_owned());
+    let batch = BatchGetRiskArraysRequest { parent: current(), osi_symbols };
+    let answer = client.batch_get_risk_arrays(batch).await.unwrap().into_inner();
+    assert_eq!(answer.missing, ["NONE  261218C00001000"]);
+    assert_eq!(answer.risk_arrays.len(), 999.min(rows.len()));
+    for (array, row) in answer.risk_arrays.iter().zip(rows.iter().rev()) {
+        assert_eq!(array.osi_symbol, row.osi_symbol);
+        let points: Vec<i64> = array.points.iter().map(|point| point.micros).collect();
+        assert_eq!(points, row.points.map(Price::micros));
+        assert_eq!(array.mark, Some(Decimal { micros: row.mark.micros() }));
+        assert_eq!(array.minimum_charge, Some(Decimal { micros: row.minimum_charge.micros() }));
+        assert_eq!(array.implied_volatility, row.implied_volatility);
+        assert_eq!((array.range_down, array.range_up), (row.range_down as f64 / 1e12, row.range_up as f64 / 1e12));
+        let mark = listed.iter().find(|mark| mark.osi_symbol == row.osi_symbol).unwrap();
+        assert_eq!((&array.currency, &array.underlying), (&mark.currency, &mark.underlying));
+        assert_eq!(i64::from(array.multiplier), mark.multiplier);
+    }
+    let name = |symbol: &str| GetRiskArrayRequest { name: format!("{}/riskArrays/{symbol}", current()) };
+    let one = client.get_risk_array(name(&rows[0].osi_symbol)).await.unwrap().into_inner();
+    assert_eq!(one.name, format!("dates/{DATE}/runs/{run}/riskArrays/{}", rows[0].osi_symbol));
+    refused(&client.get_risk_array(name("NONE  261218C00001000")).await.unwrap_err(), Code::NotFound);
+    refused(&client.get_risk_array(name("")).await.unwrap_err(), Code::InvalidArgument);
 }

@@ -35,7 +35,7 @@ impl Quantity {
         self.0 % MICROS == 0
     }
 
-    /// The same quantity of the other sign taken away: its size.
+    /// Its size, in millionths.
     pub fn size(self) -> i64 {
         self.0.saturating_abs()
     }

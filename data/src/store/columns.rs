@@ -1,6 +1,6 @@
 //! The places of the published columns, found in the schema when this is compiled.
 
-use crate::publication::schema::{EXCEPTIONS, MARKS, SLICES, Table};
+use crate::publication::schema::{EXCEPTIONS, MARKS, RISK_ARRAYS, SLICES, Table};
 
 const fn place(table: &Table, name: &str) -> usize {
     let mut at = 0;
@@ -52,6 +52,15 @@ pub mod mark {
         CARRY_RATE = "carry_rate", BORROW_RATE = "borrow_rate", DIVIDEND_PRESENT_VALUE = "dividend_present_value",
         TIME_TO_EXPIRY = "time_to_expiry", LOG_MONEYNESS = "log_moneyness", TOTAL_VARIANCE = "total_variance",
         CONFIDENCE = "confidence", RUN_ID = "run_id",
+    }
+}
+
+/// Places in `risk_arrays.parquet`; the ten points follow [`risk_array::POINT_1`].
+pub mod risk_array {
+    places! { RISK_ARRAYS:
+        OSI_SYMBOL = "osi_symbol", MARGIN_GROUP = "margin_group", RANGE_DOWN = "range_down", RANGE_UP = "range_up",
+        POINT_1 = "point_1", MINIMUM_CHARGE = "minimum_charge", MARK = "mark",
+        IMPLIED_VOLATILITY = "implied_volatility",
     }
 }
 

@@ -7,6 +7,7 @@
 //! Each table is kept once, as the Arrow IPC messages that Arrow Flight sends; rows, pages and look-ups read the same
 //! bytes in place. Nothing that a caller says becomes a path: dates and run ids are parsed, and written again.
 
+mod arrays;
 mod board;
 mod changes;
 mod close;
@@ -21,10 +22,11 @@ mod table;
 mod token;
 mod view;
 
+pub use arrays::find_array;
 pub use board::{BoardEntry, board};
 pub use changes::{Change, Changes};
 pub use close::{Close, SliceId};
-pub use columns::{exception, mark, slice};
+pub use columns::{exception, mark, risk_array, slice};
 pub use error::StoreError;
 pub use message::Message;
 pub use shelf::{Listing, RunId, Store};

@@ -17,6 +17,8 @@ const STEP_GROWTH: f64 = 1.09;
 /// How many times as many steps serve where exercise is possible at any time: it is seen at the steps alone.
 const ANY_TIME: usize = 2;
 const STEPS_MIN: usize = 4;
+/// Parts, graded by the square, of the first step before an ex-date, which damp the kink that exercise leaves there.
+const DAMPING: usize = 4;
 /// Variance of one step up to which the steps above are fine enough.
 const STEP_VARIANCE: f64 = 0.25;
 const REFINEMENT_MAX: usize = 32;
@@ -90,7 +92,13 @@ fn stretches(from: f64, to: f64, dividend: f64, finer: usize, segments: &mut Vec
         }
         let growth = libm::log(end / at.max(floor)) / libm::log(STEP_GROWTH);
         let steps = (growth as usize + 1).max(STEPS_MIN) * finer;
-        segments.push(Segment { remaining: end, length, dividend: cash, steps: geometric(at, end, floor, steps) });
+        let mut steps = geometric(at, end, floor, steps);
+        if cash > 0.0
+            && let Some((first, rest)) = steps.split_first()
+        {
+            steps = graded(*first, DAMPING).into_iter().chain(rest.iter().copied()).collect();
+        }
+        segments.push(Segment { remaining: end, length, dividend: cash, steps });
         (at, cash) = (end, 0.0);
     }
     if cash > 0.0

@@ -1,4 +1,4 @@
-//! Reads: marks and slices by gRPC, whole tables by Arrow Flight. Role: read.
+//! Reads: marks, slices and risk arrays by gRPC, whole tables by Arrow Flight. Role: read.
 //!
 //! Every answer is of one run: a request takes one snapshot, and page and resume tokens pin the run of the first
 //! answer, also when `CURRENT` moves meanwhile.
@@ -8,6 +8,7 @@ mod marks;
 mod messages;
 mod names;
 pub(crate) mod refusals;
+mod risk;
 mod surfaces;
 
 use std::sync::Arc;
@@ -20,6 +21,7 @@ use tonic::service::Routes;
 
 use arrow_flight::flight_service_server::FlightServiceServer;
 use closemark_proto::v1::mark_service_server::MarkServiceServer;
+use closemark_proto::v1::risk_service_server::RiskServiceServer;
 use closemark_proto::v1::surface_service_server::SurfaceServiceServer;
 
 pub(crate) use names::RunName;
@@ -39,8 +41,9 @@ pub(crate) fn add_to(routes: Routes, service: &Arc<Service>) -> Routes {
     let bytes = service.config.limits.message_bytes_max as usize;
     let marks = MarkServiceServer::new(marks::Marks::new(reads.clone())).max_decoding_message_size(bytes);
     let surfaces = SurfaceServiceServer::new(surfaces::Surfaces::new(reads.clone())).max_decoding_message_size(bytes);
+    let risk = RiskServiceServer::new(risk::RiskArrays::new(reads.clone())).max_decoding_message_size(bytes);
     let tables = FlightServiceServer::new(flight::Tables::new(reads.clone())).max_decoding_message_size(bytes);
-    let mut routes = routes.add_service(marks).add_service(surfaces).add_service(tables);
+    let mut routes = routes.add_service(marks).add_service(surfaces).add_service(risk).add_service(tables);
     let router = routes.axum_router_mut();
     *router = std::mem::take(router).merge(page::routes(reads));
     routes

@@ -48,6 +48,13 @@ impl RunName {
         (!symbol.is_empty() && symbol.len() <= SYMBOL_MAX).then_some((run, symbol))
     }
 
+    /// Reads `dates/*/runs/*/riskArrays/*`; a symbol may hold slashes.
+    pub(crate) fn parse_risk_array(name: &str) -> Option<(Self, &str)> {
+        let (run, rest) = Self::split(name)?;
+        let symbol = rest.strip_prefix("riskArrays/")?;
+        (!symbol.is_empty() && symbol.len() <= SYMBOL_MAX).then_some((run, symbol))
+    }
+
     /// Reads `dates/*/runs/*/underlyings/*`.
     pub(crate) fn parse_underlying(name: &str) -> Option<(Self, &str)> {
         let (run, rest) = Self::split(name)?;
