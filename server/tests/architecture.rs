@@ -65,6 +65,7 @@ const SHARED_WITH_VERIFICATION: [&str; 13] = [
     "closemark_pricing::series::",
     "closemark_pricing::vocabulary::",
     "crate::date",
+    "crate::decoder",
     "crate::publication::MANIFEST",
     "crate::publication::Manifest",
     "crate::publication::ROW_GROUP_ROWS",
