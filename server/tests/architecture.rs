@@ -74,7 +74,6 @@ const SHARED_WITH_VERIFICATION: [&str; 13] = [
     "crate::publication::read::",
     "crate::publication::run_folder",
     "crate::publication::schema::",
-    "crate::decoder",
 ];
 
 /// The paths that a source names, the braces of a `use` spelt out: `a::{b, c::D}` gives `a::b` and `a::c::D`.

@@ -171,7 +171,7 @@ mod tests {
             found(&call(2_000_000), array)
         };
         assert_eq!(fault(9, 14_999_999), [Kind::Intrinsic]);
-        assert_eq!(fault(0, -1), [Kind::Bounds]);
+        assert_eq!(fault(0, -1), [Kind::Bounds, Kind::Intrinsic]);
         assert_eq!(fault(1, 10_001), [Kind::Vertical]);
         assert_eq!(fault(4, 2_000_001), [Kind::Vertical]);
         assert_eq!(found(&call(3_950_000), sound), [Kind::Vertical]);
