@@ -8,8 +8,6 @@ use crate::vocabulary::{OptionType, PricingMethod, VolatilityStatus};
 const ITERATIONS_MAX: u32 = 60;
 /// A step below this share of the volatility ends the search; the secant has then squared it.
 const STEP_TOLERANCE: f64 = 1e-7;
-/// So does a secant step whose product with the one before is below this: what it leaves is about a tenth of that.
-const PRODUCT_TOLERANCE: f64 = 1e-10;
 /// Nor does the scale itself resolve more than this share of its value.
 const GAP_TOLERANCE: f64 = 1e-13;
 /// Exercise value and price are one where they differ by less than this share of the strike.
@@ -149,7 +147,6 @@ fn search(evaluate: &impl Fn(f64) -> Option<Valued>, scale: &Scale, root_time: f
     let mut sigma = (target / root_time).clamp(1.02 * low, 0.98 * high);
     let mut slope = root_time;
     let mut before: Option<(f64, f64)> = None;
-    let mut step_before = f64::INFINITY;
     let mut method = PricingMethod::Boundary;
     for iterations in 1..=ITERATIONS_MAX {
         let valued = evaluate(sigma)?;
@@ -162,18 +159,15 @@ fn search(evaluate: &impl Fn(f64) -> Option<Valued>, scale: &Scale, root_time: f
         } else {
             high = sigma;
         }
-        let mut by_secant = false;
         if let Some((sigma_before, gap_before)) = before {
             let secant = (gap - gap_before) / (sigma - sigma_before);
             if secant.is_finite() && secant > 0.0 && (sigma - sigma_before).abs() > 1e-6 * sigma {
                 slope = secant;
-                by_secant = true;
             }
         }
         before = Some((sigma, gap));
         let mut next = sigma - gap / slope;
         let inside = next > low && next < high;
-        by_secant &= inside;
         // Every fourth late step halves the bracket, so that no shape of the curve is slow.
         if !inside || (iterations > 8 && iterations % 4 == 0) {
             next = if gap.abs() <= GAP_TOLERANCE * target {
@@ -185,8 +179,7 @@ fn search(evaluate: &impl Fn(f64) -> Option<Valued>, scale: &Scale, root_time: f
             };
         }
         let step = (next - sigma).abs();
-        let settled = by_secant && step * step_before <= PRODUCT_TOLERANCE * sigma * sigma;
-        if step <= STEP_TOLERANCE * sigma || settled || valued.price == price {
+        if step <= STEP_TOLERANCE * sigma || valued.price == price {
             let outcome = if next <= 1.001 * VOLATILITY_MIN && valued.price > price {
                 Outcome::Below
             } else if next >= 0.999 * VOLATILITY_MAX && valued.price < price {
@@ -196,7 +189,6 @@ fn search(evaluate: &impl Fn(f64) -> Option<Valued>, scale: &Scale, root_time: f
             };
             return Some(Found { outcome, sigma: next, vega: slope * scale.slope(target), method, iterations });
         }
-        step_before = step;
         sigma = next;
     }
     None
