@@ -180,15 +180,15 @@ fn without_dividends() {
 
 #[test]
 fn with_one_dividend() {
-    survey(Cash::One, 200, 2, 5);
+    survey(Cash::One, 200, 2, 7);
 }
 
 #[test]
 fn with_many_dividends() {
-    survey(Cash::Many, 100, 3, 3);
+    survey(Cash::Many, 100, 3, 4);
 }
 
 #[test]
 fn with_dividends_larger_than_the_price() {
-    survey(Cash::Huge, 100, 4, 12);
+    survey(Cash::Huge, 100, 4, 24);
 }

@@ -85,7 +85,8 @@ fn cash_dividend_model_agrees() {
         let european = model.european_price(row.option_type, row.strike, row.sigma).unwrap();
         let greeks = model.greeks(row.option_type, row.strike, row.sigma).unwrap();
         // The European value keeps parity with the formula's forward, also where the price may fall below a dividend.
-        let scale = 6e-3 + 3e-3 * row.sigma * row.sigma * row.input.time_to_expiry;
+        // The worst row is QuantLib's own error, see above: 5.7419 with 1,000 steps, 5.7465 with 16,000.
+        let scale = 8e-3 + 3e-3 * row.sigma * row.sigma * row.input.time_to_expiry;
         let text = format!(
             "{} {} {} {american} {} {european} {} {greeks:?}",
             row.option_type, row.strike, row.sigma, row.american, row.european

@@ -10,7 +10,7 @@ use crate::vocabulary::OptionType;
 /// A step below this share of the volatility ends the drafts.
 const DRAFT_STEP: f64 = 0.02;
 /// A last step below this share leaves an error of its own size times that of the slope.
-const LAST_STEP: f64 = 1e-3;
+const LAST_STEP: f64 = 1e-4;
 /// The same where every price is exact.
 const EXACT_STEP: f64 = 1e-6;
 /// Shares of the target within which the deviation must be, for either.
