@@ -218,17 +218,20 @@ impl DayLog {
             let path = self.folder.join(name);
             files.remove(&path).map_err(LogError::io("remove", &path))?;
         }
-        match self.tail.take() {
-            Some(tail) => {
-                let number = self.segments.len() as u64;
-                let old = self.folder.join(segment::name(number));
-                self.active = Some(self.segment(number, |file, path| {
-                    copy_frames(files.as_ref(), &old, tail.bytes, file, path).map(|hasher| (hasher, tail))
-                })?);
-                Ok(())
-            }
-            None => self.next_segment(),
+        // A seal, too, may be there for reads alone; segments begin only behind one that is on the device.
+        let tail = self.tail.take();
+        let last = tail.or_else(|| self.segments.last().map(|bytes| Tail { bytes: *bytes, frames: 0 }));
+        let Some(last) = last else { return self.next_segment() };
+        let number = self.segments.len() as u64;
+        let old = self.folder.join(segment::name(number));
+        let copied = self.segment(number, |file, path| {
+            copy_frames(files.as_ref(), &old, last.bytes, file, path).map(|hasher| (hasher, last))
+        })?;
+        if tail.is_none() {
+            return self.next_segment();
         }
+        self.active = Some(copied);
+        Ok(())
     }
 
     /// Ends the active segment and begins the next.
