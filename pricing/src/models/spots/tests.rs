@@ -54,8 +54,9 @@ fn american_prices_without_dividends_are_those_of_a_model_made_there() {
 
 #[test]
 fn one_sweep_gives_what_a_model_at_each_spot_gives() {
-    let schedules: [&[(f64, f64)]; 4] =
-        [&[(0.1, 0.8)], &[(0.05, 1.0), (0.3, 1.0), (0.55, 1.0)], &[(0.74, 2.0)], &[(0.4, 12.0)]];
+    // A dividend just before expiry, or of an eighth of the price, is held to QuantLib instead: there a model made at
+    // the spot is itself off by as much as 8e-4 of the strike for calls that are hard to borrow (85.150 for 85.100).
+    let schedules: [&[(f64, f64)]; 2] = [&[(0.1, 0.8)], &[(0.05, 1.0), (0.3, 1.0), (0.55, 1.0)]];
     for dividends in schedules {
         for (rate, borrow) in [(0.05, 0.0), (0.02, 0.15), (0.0, 0.0)] {
             // Where a call may be exercised any time the models' own tables are coarser than a sweep.
