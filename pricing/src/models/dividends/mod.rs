@@ -133,8 +133,8 @@ impl CashDividendModel {
     ///
     /// # Formula
     /// `theta = (r V - (r-b) S delta - sigma^2 S^2 gamma / 2) / 365` while the option is held; exercised, only delta is not
-    /// zero. Vega is the difference between volatilities a fortieth either side, rho between zero curves shifted by twenty
-    /// basis points either way, each on a coarser grid.
+    /// zero. Vega is the difference between volatilities a fortieth either side on a coarser grid, rho between zero
+    /// curves shifted by twenty basis points either way.
     pub fn greeks(&self, option_type: OptionType, strike: f64, sigma: f64) -> Option<Greeks> {
         self.greeks_many(option_type, &[strike], &[sigma]).pop().flatten()
     }
@@ -149,8 +149,9 @@ impl CashDividendModel {
         let low = market.values(option_type, &at(1.0 - VOLATILITY_SHIFT), Level::Coarse);
         let high = market.values(option_type, &at(1.0 + VOLATILITY_SHIFT), Level::Coarse);
         let [down, up] = self.shifted(market);
-        let down = down.values(option_type, &points, Level::Coarse);
-        let up = up.values(option_type, &points, Level::Coarse);
+        // Two grids that stand differently about the exercise boundary: only the best prices' difference is a derivative.
+        let down = down.values(option_type, &points, Level::Fine);
+        let up = up.values(option_type, &points, Level::Fine);
         let bumped = low.into_iter().zip(high).zip(down.into_iter().zip(up));
         for (((place, point), value), ((low, high), (down, up))) in
             places.into_iter().zip(&points).zip(values).zip(bumped)
