@@ -11,8 +11,15 @@ pub mod v1 {
 pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/closemark_v1.binpb"));
 
 /// The files of `closemark.v1`, without their ending.
-pub const FILES: [&str; 6] =
-    ["common", "quote_service", "reference_service", "close_service", "mark_service", "surface_service"];
+pub const FILES: [&str; 7] = [
+    "common",
+    "quote_service",
+    "reference_service",
+    "close_service",
+    "mark_service",
+    "surface_service",
+    "risk_service",
+];
 
 #[cfg(test)]
 mod tests {
