@@ -17,4 +17,5 @@ pub mod service_report;
 pub mod share;
 pub mod smoothing_report;
 pub mod truth;
+pub mod venv;
 pub mod whole_close;

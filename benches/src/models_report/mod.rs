@@ -10,7 +10,6 @@ pub mod option;
 pub mod peers;
 pub mod stress;
 pub mod timing;
-pub mod venv;
 
 use peers::Peers;
 

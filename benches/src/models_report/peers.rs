@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
 
 use super::option::{Claim, Market};
-use super::venv;
+use crate::venv;
 
 const SCRIPT: &str = include_str!("peers.py");
 
@@ -110,7 +110,7 @@ impl Peers {
     /// # Errors
     /// As [`venv::interpreter`], or where a process cannot be started.
     pub fn start() -> Result<Self> {
-        let python = venv::interpreter()?;
+        let python = venv::interpreter(venv::QUANTLIB)?;
         let count = std::thread::available_parallelism().map_or(1, usize::from);
         let scripts = (0..count).map(|_| Script::start(&python)).collect::<Result<_>>()?;
         Ok(Self { scripts })

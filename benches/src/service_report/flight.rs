@@ -2,7 +2,7 @@
 //! read by the same `pyarrow` client.
 
 use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
@@ -10,10 +10,12 @@ use anyhow::{Context, Result, ensure};
 use super::published::Close;
 use super::service::Service;
 use super::table::Table;
+use crate::models_report::timing::median;
+use crate::venv;
 
 const SERVER: &str = include_str!("flight_server.py");
 const CLIENT: &str = include_str!("flight_client.py");
-/// Fetches of one round; the best counts.
+/// Fetches of one round; their median counts.
 const TIMES: &str = "3";
 const ROUNDS: usize = 3;
 
@@ -33,26 +35,6 @@ impl Drop for Peer {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
-}
-
-/// A Python with pyarrow, made beside this program at the first run.
-fn python() -> Result<PathBuf> {
-    let own = std::env::current_exe()?;
-    let folder = own.parent().context("no folder")?.join("service-report-python");
-    let python = folder.join("bin/python");
-    if !python.is_file() {
-        run(Command::new("python3").args(["-m", "venv"]).arg(&folder))?;
-    }
-    if !Command::new(&python).args(["-c", "import pyarrow.flight"]).stderr(Stdio::null()).status()?.success() {
-        run(Command::new(&python).args(["-m", "pip", "install", "--quiet", "pyarrow"]))?;
-    }
-    Ok(python)
-}
-
-fn run(command: &mut Command) -> Result<()> {
-    let status = command.status().with_context(|| format!("{command:?}"))?;
-    ensure!(status.success(), "{command:?} ended with {status}");
-    Ok(())
 }
 
 fn peer(python: &Path, scripts: &Path, file: &Path) -> Result<Peer> {
@@ -77,24 +59,25 @@ fn fetch(python: &Path, scripts: &Path, address: &str, ticket: &str) -> Result<F
 /// # Errors
 /// Where either cannot be fetched, or they are not the same.
 pub fn measure(table: &mut Table, service: &Service, close: &Close) -> Result<()> {
-    let python = python()?;
+    let python = venv::interpreter(venv::PYARROW)?;
     let scripts = tempfile::tempdir()?;
     std::fs::write(scripts.path().join("server.py"), SERVER)?;
     std::fs::write(scripts.path().join("client.py"), CLIENT)?;
     let peer = peer(&python, scripts.path(), &close.file)?;
     let ticket = serde_json::json!({"dataset": "marks", "date": close.date, "run": close.run_id}).to_string();
     let own_address = service.address.replace("http://", "grpc://");
-    let (mut bare, mut own) = (f64::INFINITY, f64::INFINITY);
+    let (mut bare, mut own) = (Vec::new(), Vec::new());
     let mut bytes = 0;
     for _ in 0..ROUNDS {
         let theirs = fetch(&python, scripts.path(), &peer.1, "marks")?;
         let ours = fetch(&python, scripts.path(), &own_address, &ticket)?;
         ensure!(theirs.rows == close.rows && ours.rows == close.rows, "{theirs:?} {ours:?}");
         ensure!(theirs.marks == ours.marks, "the sums of the marks differ: {theirs:?} {ours:?}");
-        bare = bare.min(theirs.seconds);
-        own = own.min(ours.seconds);
+        bare.push(theirs.seconds);
+        own.push(ours.seconds);
         bytes = ours.bytes;
     }
+    let (bare, own) = (median(&bare), median(&own));
     table.note("flight_rows", "Flight: marks of the close", close.rows);
     table.note("flight_mib", "Flight: MiB of its table in the client", bytes as f64 / f64::from(1 << 20));
     table.note("flight_peer_seconds", "Flight: seconds from pyarrow.flight's memory", bare);

@@ -62,6 +62,16 @@ pub(crate) fn unavailable(reason: &str, message: impl Into<String>, retry: Durat
     Status::with_error_details(Code::Unavailable, message, details)
 }
 
+/// A call that took longer than the service lets it.
+pub(crate) fn overdue(limit: Duration) -> Status {
+    let seconds = limit.as_secs().to_string();
+    let facts = [("limit", "limits.call_seconds_max"), ("seconds", seconds.as_str())];
+    let mut details = details("CALL_TOO_LONG", &facts);
+    details.set_retry_info(Some(Duration::from_secs(1)));
+    let message = format!("the call took longer than the {seconds} s of limits.call_seconds_max");
+    Status::with_error_details(Code::DeadlineExceeded, message, details)
+}
+
 /// What the state of a thing does not allow.
 pub(crate) fn precondition(reason: &str, subject: &str, message: impl Into<String>) -> Status {
     let message = message.into();

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use anyhow::Context;
 use closemark_proto::v1::close_service_server::CloseServiceServer;
-use closemark_proto::v1::quote_service_server::QuoteServiceServer;
-use closemark_proto::v1::reference_service_server::ReferenceServiceServer;
+use closemark_proto::v1::quote_service_server::{self, QuoteServiceServer};
+use closemark_proto::v1::reference_service_server::{self, ReferenceServiceServer};
 use prost::Message;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -27,6 +27,9 @@ use super::security::{Admission, GuardLayer};
 use super::state::Service;
 use super::{operations, reads, transport};
 use crate::output;
+
+/// How often a log that refuses is tried again.
+const PROBE: Duration = Duration::from_secs(5);
 
 /// Serves until SIGTERM or SIGINT, then drains.
 pub(crate) async fn serve(config: ServeConfig) -> anyhow::Result<()> {
@@ -52,9 +55,11 @@ pub(crate) async fn serve(config: ServeConfig) -> anyhow::Result<()> {
         access: Arc::clone(&service.access),
         admission: Arc::new(Admission::new(&config.limits)),
         metrics: Arc::new(CallMetrics::new(paths())),
+        call_max: Duration::from_secs(u64::from(config.limits.call_seconds_max)),
     };
     let incoming = transport::accept(listener, tls.clone(), &config.limits, drain.clone());
     let operations = tokio::spawn(operations::serve(operations_listener, metrics, drain.clone()));
+    tokio::spawn(watch_log(Arc::clone(&service), health.clone()));
     tokio::spawn(signals(switch, tls, health));
     tokio::spawn(run_schedule(Arc::clone(&service)));
 
@@ -64,8 +69,14 @@ pub(crate) async fn serve(config: ServeConfig) -> anyhow::Result<()> {
         ReceiverStream::new(incoming),
         async move { ended.begun().await },
     );
+    let ended_well = async {
+        serving.await.context("serving")?;
+        // A close that runs is published; those that wait start again with the service.
+        service.runner.idle().await;
+        anyhow::Ok(())
+    };
     tokio::select! {
-        served = serving => served.context("serving")?,
+        served = ended_well => served?,
         () = overdue(drain, config.server.drain_seconds_max) => tracing::warn!("drained no longer: calls are cut"),
     }
     operations.abort();
@@ -120,13 +131,32 @@ fn paths() -> impl Iterator<Item = String> {
 fn limited(limits: &Limits) -> Server {
     Server::builder()
         .accept_http1(true)
-        .timeout(Duration::from_secs(u64::from(limits.call_seconds_max)))
         .max_concurrent_streams(limits.streams_per_connection_max)
         .http2_max_header_list_size(limits.header_bytes_max)
         .http2_max_pending_accept_reset_streams(Some(64))
         .http2_keepalive_interval(Some(Duration::from_secs(u64::from(limits.keepalive_seconds))))
         .http2_keepalive_timeout(Some(Duration::from_secs(u64::from(limits.keepalive_seconds))))
         .tcp_nodelay(true)
+}
+
+/// Health of the two services that write the log: not serving while it refuses. Reads go on, and so does health of "".
+async fn watch_log(service: Arc<Service>, health: HealthReporter) {
+    let mut taking = service.log.taking();
+    loop {
+        let takes = *taking.borrow_and_update();
+        let status = if takes { ServingStatus::Serving } else { ServingStatus::NotServing };
+        for name in [quote_service_server::SERVICE_NAME, reference_service_server::SERVICE_NAME] {
+            health.set_service_status(name, status).await;
+        }
+        if takes {
+            if taking.changed().await.is_err() {
+                return;
+            }
+        } else {
+            tokio::time::sleep(PROBE).await;
+            service.log.probe().await;
+        }
+    }
 }
 
 /// SIGTERM and SIGINT begin the end; SIGHUP reads certificates again.

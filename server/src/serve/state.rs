@@ -58,6 +58,7 @@ impl Service {
             ledger: Arc::clone(&ledger),
             log: log.clone(),
             progress: Arc::clone(&progress),
+            drain: drain.clone(),
         };
         let runner = Runner::start(parts)?;
         let watchers = Arc::new(Semaphore::new(config.limits.watchers_max as usize));

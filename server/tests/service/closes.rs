@@ -148,6 +148,27 @@ async fn a_day_taken_in_publishes_the_bytes_of_the_same_day_from_a_folder() {
 }
 
 #[tokio::test]
+async fn a_drain_waits_for_the_close_that_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let input = folder.path().join("input");
+    generate(&input);
+    let server = Server::start(folder.path(), &[("CLOSE_THREADS", "1")]);
+    take_in(&server, &input).await;
+    let mut client = CloseServiceClient::new(server.channel().await);
+    let name = client.start_close(request(&input, "eod-1")).await.unwrap().into_inner().operation;
+    let mut steps = client.watch_close(v1::WatchCloseRequest { name: name.clone() }).await.unwrap().into_inner();
+    while steps.message().await.unwrap().unwrap().stage == "waiting" {}
+    drop((client, steps));
+    assert!(server.terminate());
+    // It was published before the service ended, not when it started again.
+    assert!(folder.path().join("state/out").join(format!("date={DAY}/CURRENT")).is_file());
+    let server = Server::start(folder.path(), &[]);
+    let mut client = CloseServiceClient::new(server.channel().await);
+    assert_eq!(client.get_close(v1::GetCloseRequest { name }).await.unwrap().into_inner().state, "FINAL");
+    assert!(!server.logged().contains("starting again"));
+}
+
+#[tokio::test]
 async fn names_of_closes_that_are_not_there_and_days_without_quotes() {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::start(folder.path(), &[]);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::Context;
 use closemark_data::date;
 use closemark_data::publication::Published;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tonic::Status;
 
 use super::progress::{Progress, Teller};
@@ -16,6 +16,7 @@ use crate::pipeline::{self, CloseWork};
 use crate::profile::Profile;
 use crate::serve::clock::{self, Watch};
 use crate::serve::config::ServeConfig;
+use crate::serve::drain::Drain;
 use crate::serve::errors;
 use crate::serve::ingest::Log;
 use crate::serve::ledger::{CloseRecord, CloseRequest, Ledger};
@@ -30,6 +31,7 @@ pub(crate) struct RunnerParts {
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) log: Log,
     pub(crate) progress: Arc<Progress>,
+    pub(crate) drain: Drain,
 }
 
 /// Asks the runner.
@@ -37,6 +39,7 @@ pub(crate) struct RunnerParts {
 pub(crate) struct Runner {
     jobs: mpsc::Sender<CloseRecord>,
     progress: Arc<Progress>,
+    running: watch::Receiver<bool>,
 }
 
 impl Runner {
@@ -49,12 +52,18 @@ impl Runner {
         let pending = parts.config.limits.closes_pending_max as usize + unfinished.len();
         let (jobs, mut receiver) = mpsc::channel::<CloseRecord>(pending);
         let progress = Arc::clone(&parts.progress);
+        let (busy, running) = watch::channel(false);
         std::thread::Builder::new().name("closes".to_owned()).spawn(move || {
             while let Some(job) = receiver.blocking_recv() {
-                run(&parts, &job);
+                busy.send_replace(true);
+                // What has not begun when the service ends starts again with it.
+                if !parts.drain.has_begun() {
+                    run(&parts, &job);
+                }
+                busy.send_replace(false);
             }
         })?;
-        let runner = Self { jobs, progress };
+        let runner = Self { jobs, progress, running };
         for record in unfinished {
             tracing::info!(close = record.close_id, "starting again");
             let permit = runner.room().map_err(|status| anyhow::anyhow!("{}", status.message()))?;
@@ -72,6 +81,12 @@ impl Runner {
             .clone()
             .try_reserve_owned()
             .map_err(|_| errors::exhausted("limits.closes_pending_max", "as many closes wait as may", RETRY))
+    }
+
+    /// Waits until no close runs.
+    pub(crate) async fn idle(&self) {
+        // A thread that is gone runs nothing.
+        let _ = self.running.clone().wait_for(|running| !*running).await;
     }
 
     /// Puts a close in line.

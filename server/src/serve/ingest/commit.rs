@@ -9,7 +9,7 @@ use closemark_data::log::{
     AppendError, Appended, DaySnapshot, EncodedBatch, EncodedReference, LogError, LogLimits, QuoteLog,
 };
 use closemark_pricing::series::Date;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tonic::Status;
 
 use super::refusals;
@@ -49,6 +49,7 @@ impl LogSettings {
 #[derive(Clone, Debug)]
 pub(crate) struct Log {
     commands: mpsc::Sender<Command>,
+    taking: watch::Receiver<bool>,
 }
 
 #[derive(Debug)]
@@ -56,6 +57,7 @@ enum Command {
     Batch(EncodedBatch, Answer<u64>),
     Reference(EncodedReference, Answer<u64>),
     Snapshot(Date, Answer<Option<DaySnapshot>>),
+    Probe,
 }
 
 type Answer<T> = oneshot::Sender<Result<T, Status>>;
@@ -68,9 +70,21 @@ impl Log {
     pub(crate) fn start(settings: LogSettings) -> anyhow::Result<Self> {
         let log = open(&settings).context("the quote log cannot be opened")?;
         let (commands, receiver) = mpsc::channel(settings.pending);
-        let owner = Owner { settings, log: Some(log), receiver };
+        let (health, taking) = watch::channel(true);
+        let owner = Owner { settings, log: Some(log), receiver, health };
         std::thread::Builder::new().name("commit".to_owned()).spawn(move || owner.run())?;
-        Ok(Self { commands })
+        Ok(Self { commands, taking })
+    }
+
+    /// Whether the log takes what comes: false from the first write that failed until it could be opened again.
+    pub(crate) fn taking(&self) -> watch::Receiver<bool> {
+        self.taking.clone()
+    }
+
+    /// Has a log that refuses opened again, as the next batch would.
+    pub(crate) async fn probe(&self) {
+        // Where the thread is gone there is nothing to open.
+        let _ = self.send(Command::Probe).await;
     }
 
     /// Hands a batch over; the receiver has the acknowledged sequence once it is durable. Waits while the queue is full.
@@ -121,6 +135,7 @@ struct Owner {
     settings: LogSettings,
     log: Option<QuoteLog>,
     receiver: mpsc::Receiver<Command>,
+    health: watch::Sender<bool>,
 }
 
 /// What is told once the commit is done.
@@ -140,8 +155,19 @@ impl Owner {
                 self.take(next, &mut group);
             }
             self.commit(&mut group);
+            self.tell_health();
             metrics::gauge!("closemark_log_batches_waiting").set(self.receiver.len() as f64);
         }
+    }
+
+    /// Tells whoever asks for health, where it changed.
+    fn tell_health(&self) {
+        let takes = self.log.as_ref().is_some_and(|log| log.refusing().is_none());
+        let changed = self.health.send_if_modified(|said| std::mem::replace(said, takes) != takes);
+        if changed && !takes {
+            tracing::error!("the quote log refuses");
+        }
+        metrics::gauge!("closemark_log_refusing").set(f64::from(u8::from(!takes)));
     }
 
     /// The log; opened again after it was in trouble.
@@ -180,6 +206,8 @@ impl Owner {
                 let found = self.log().and_then(|log| log.snapshot(date).map_err(|error| refusals::log(&error)));
                 tell(answer, found);
             }
+            // Opening it is all; what it says reaches health.
+            Command::Probe => drop(self.log().map(|_| ())),
         }
     }
 
@@ -321,7 +349,11 @@ mod tests {
         let status = append(&log, 2).await.unwrap_err();
         assert_eq!(status.code(), Code::Unavailable, "{status:?}");
         assert_eq!(status.get_error_details().error_info().unwrap().reason, "STORAGE_READ_ONLY");
+        let mut taking = log.taking();
+        taking.wait_for(|taking| !*taking).await.unwrap();
         files.set_read_only(false);
+        log.probe().await;
+        taking.wait_for(|taking| *taking).await.unwrap();
         assert_eq!(append(&log, 2).await.unwrap(), 2);
         assert_eq!(batches(&log).await, 2);
     }

@@ -3,6 +3,7 @@
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use http::{HeaderMap, Request, Response, StatusCode, header};
 use http_body::Frame;
@@ -28,6 +29,8 @@ pub(crate) struct GuardLayer {
     pub(crate) access: Arc<Access>,
     pub(crate) admission: Arc<Admission>,
     pub(crate) metrics: Arc<CallMetrics>,
+    /// How long a call may take to begin its answer.
+    pub(crate) call_max: Duration,
 }
 
 impl<S> Layer<S> for GuardLayer {
@@ -97,8 +100,14 @@ where
         // The clone that was ready is the one that is called.
         let fresh = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, fresh);
+        let call_max = self.own.call_max;
         Box::pin(async move {
-            let mut response = inner.call(request).await?;
+            let Ok(answered) = tokio::time::timeout(call_max, inner.call(request)).await else {
+                let status = errors::overdue(call_max);
+                call.ended(status.code(), watch.seconds());
+                return Ok(answer(&status, grpc));
+            };
+            let mut response = answered?;
             if let Some(status) = too_large(response.headers()) {
                 response = answer(&status, grpc);
             }
@@ -121,6 +130,7 @@ fn answer(status: &Status, grpc: bool) -> Response<Body> {
         Code::Unauthenticated => StatusCode::UNAUTHORIZED,
         Code::PermissionDenied => StatusCode::FORBIDDEN,
         Code::ResourceExhausted => StatusCode::TOO_MANY_REQUESTS,
+        Code::DeadlineExceeded => StatusCode::GATEWAY_TIMEOUT,
         _ => StatusCode::INTERNAL_SERVER_ERROR,
     };
     let mut response = Response::new(Body::new(format!("{}\n", status.message())));
@@ -171,5 +181,47 @@ impl http_body::Body for GuardedBody {
 
     fn size_hint(&self) -> http_body::SizeHint {
         self.body.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use http::{Request, Response};
+    use tonic::body::Body;
+    use tonic::{Code, Status};
+    use tonic_types::StatusExt;
+    use tower::{Layer, Service, service_fn};
+
+    use super::{Access, Admission, CallMetrics, Connection, GuardLayer};
+    use crate::serve::config::ServeConfig;
+
+    #[tokio::test]
+    async fn a_call_that_never_answers_ends_with_its_limit_named() {
+        let (config, _) = ServeConfig::read(None).unwrap();
+        let layer = GuardLayer {
+            access: Arc::new(Access::new(&config).unwrap()),
+            admission: Arc::new(Admission::new(&config.limits)),
+            metrics: Arc::new(CallMetrics::new(std::iter::empty())),
+            call_max: Duration::from_millis(5),
+        };
+        let silent =
+            service_fn(|_: Request<Body>| async { std::future::pending::<Result<Response<Body>, Infallible>>().await });
+        let mut guard = layer.layer(silent);
+        for (content, http) in [("application/grpc", 200), ("application/json", 504)] {
+            let mut request = Request::builder().uri("/grpc.health.v1.Health/Check").header("content-type", content);
+            let connection = Connection::new("127.0.0.1:1".parse().unwrap(), None);
+            request.extensions_mut().unwrap().insert(Arc::new(connection));
+            let response = guard.call(request.body(Body::empty()).unwrap()).await.unwrap();
+            assert_eq!(response.status().as_u16(), http);
+            let Some(status) = Status::from_header_map(response.headers()) else { continue };
+            assert_eq!(status.code(), Code::DeadlineExceeded);
+            let details = status.get_error_details();
+            assert_eq!(details.error_info().unwrap().metadata["limit"], "limits.call_seconds_max");
+            assert!(details.retry_info().is_some());
+        }
     }
 }
