@@ -317,6 +317,37 @@ pub fn run_text(settings: &Settings, choices: &RunChoices) -> String {
     text
 }
 
+/// Reads back what [`run_text`] wrote: a run's settings, and what it was asked for beside them.
+///
+/// # Errors
+/// As [`merge_settings`], and where `[run]` holds anything but a rate and names.
+pub fn read_run_text(text: &str) -> Result<(Settings, RunChoices), SettingsError> {
+    let mut table =
+        text.parse::<Table>().map_err(|error| SettingsError::Toml { message: one_line(error.message()) })?;
+    let mut choices = RunChoices::default();
+    if let Some(Value::Table(asked)) = table.remove("run") {
+        for (key, value) in &asked {
+            let refused = || SettingsError::Value {
+                name: format!("run.{key}"),
+                value: one_line(&value.to_string()),
+                allowed: "flat_rate, a number, or only, a list of underlyings".to_owned(),
+            };
+            match (key.as_str(), value) {
+                ("flat_rate", value) => choices.flat_rate = Some(value.as_float().ok_or_else(refused)?),
+                ("only", Value::Array(names)) => {
+                    for name in names {
+                        choices.only.push(name.as_str().ok_or_else(refused)?.to_owned());
+                    }
+                }
+                _ => return Err(refused()),
+            }
+        }
+    }
+    let mut settings = Settings::default();
+    merge_settings(&mut settings, &table)?;
+    Ok((settings, choices))
+}
+
 impl Entry {
     fn set(&self, settings: &mut Settings, value: &Value) -> Result<(), SettingsError> {
         let refused = || SettingsError::Value {
@@ -371,7 +402,7 @@ fn one_line(text: &str) -> String {
 mod tests {
     use closemark_pricing::Settings;
 
-    use super::{RunChoices, SettingsError, entries, merge_settings_text, run_text, settings_text};
+    use super::{RunChoices, SettingsError, entries, merge_settings_text, read_run_text, run_text, settings_text};
 
     #[test]
     fn the_canonical_text_reads_back_to_the_same_settings() {
@@ -384,6 +415,12 @@ mod tests {
         let mut back = Settings::default();
         merge_settings_text(&mut back, &settings_text(&settings)).unwrap();
         assert_eq!(back, settings);
+        for choices in [
+            RunChoices::default(),
+            RunChoices { flat_rate: Some(-0.01), only: vec!["A\"B".to_owned(), "C".to_owned()] },
+        ] {
+            assert_eq!(read_run_text(&run_text(&settings, &choices)).unwrap(), (settings.clone(), choices));
+        }
     }
 
     #[test]

@@ -111,3 +111,19 @@ fn marks_that_nothing_free_of_arbitrage_has_are_refused_with_their_names() {
         }
     }
 }
+
+#[test]
+fn what_expires_now_is_worth_its_exercise_and_nobody_says_otherwise() {
+    let mut day = chain(ExerciseStyle::American);
+    let first = day.series.iter().map(|series| series.settlement_time).min().unwrap();
+    for series in &mut day.series {
+        series.snapshot = first;
+    }
+    day.snapshot = first;
+    let settings = Settings::default();
+    let free = mark_underlying(&day, &settings);
+    let place = day.series.iter().position(|series| series.settlement_time == first).unwrap();
+    let one = fixed(&day, &free, place, 10_000);
+    let refused = mark_underlying_fixed(&day, std::slice::from_ref(&one), &settings).unwrap_err();
+    assert_eq!(refused.symbols, [one.osi_symbol]);
+}

@@ -10,6 +10,7 @@ use closemark_data::publication::{OverrideRecord, RunState};
 use closemark_data::report::figures;
 use closemark_data::sample;
 use closemark_data::settings::{RunChoices, merge_settings_text};
+use closemark_pricing::Settings;
 
 use crate::cli::CloseArguments;
 use crate::exit::Exit;
@@ -26,6 +27,17 @@ pub(crate) struct Correction<'a> {
     pub(crate) base_run: Option<&'a str>,
     /// Marks that people fixed.
     pub(crate) overrides: &'a [OverrideRecord],
+    /// Settings and input of the run that is closed again; those of the command line where absent.
+    pub(crate) again: Option<Again<'a>>,
+}
+
+/// What a run must share with the one that it closes again.
+#[derive(Clone, Copy)]
+pub(crate) struct Again<'a> {
+    /// The settings.
+    pub(crate) settings: &'a Settings,
+    /// Digest of the canonical inputs, hex.
+    pub(crate) input_digest: &'a str,
 }
 
 pub(crate) fn run(arguments: &CloseArguments) -> anyhow::Result<Exit> {
@@ -36,6 +48,16 @@ pub(crate) fn run(arguments: &CloseArguments) -> anyhow::Result<Exit> {
 pub(crate) fn run_corrected(arguments: &CloseArguments, correction: &Correction<'_>) -> anyhow::Result<Exit> {
     let mut profile = Profile::default();
     let mut day = profile.stage("read", || read(arguments))?;
+    if let Some(again) = correction.again {
+        anyhow::ensure!(
+            day.input_digest == again.input_digest,
+            "this input is not what run {} was closed from (digests {} and {}); close it as it is now first",
+            correction.base_run.unwrap_or_default(),
+            day.input_digest,
+            again.input_digest
+        );
+        day.settings = again.settings.clone();
+    }
     pipeline::settle(&mut day, &mut profile)?;
     if arguments.check {
         output::print(&summary::checked(&day))?;

@@ -67,23 +67,20 @@ fn a_person_finalizes_a_held_close_and_fixes_a_mark() {
     let series = smoothed.filter(|row| row.mark.unwrap().micros() > 500_000).nth(10).unwrap();
     let mark = series.mark.unwrap().micros() + 10_000;
     let fixed = format!("{}={}.{:06}", series.osi_symbol, mark / 1_000_000, mark % 1_000_000);
-    let overridden = closemark(&[
-        "override",
-        &fixed,
-        "--input",
-        text(&input),
-        "--out",
-        text(&out),
-        "--date",
-        DAY,
-        "--operator",
-        "otto",
-        "--reason",
-        "trade bust",
-    ]);
-    let said = String::from_utf8_lossy(&overridden.stderr).into_owned();
-    assert!(overridden.status.success(), "{said}");
-    let after = open_current(&out, None).unwrap();
+    let fix = |mark: &str| {
+        let command = ["override", mark, "--input", text(&input), "--out", text(&out), "--date", DAY];
+        closemark(&[&command[..], &["--operator", "otto", "--reason", "trade bust"]].concat())
+    };
+    // The settings are those of the run, so the gates hold it again; what one person fixed, one person finalizes.
+    let release = |done: &Output| {
+        assert_eq!(done.status.code(), Some(2), "{}", String::from_utf8_lossy(&done.stderr));
+        let run = DateState::read(&date).unwrap().runs.last().unwrap().run_id.clone();
+        let finalize = ["finalize", "--out", text(&out), "--date", DAY, "--run", &run, "--reason", "r"];
+        assert!(closemark(&[&finalize[..], &["--operator", "otto"]].concat()).status.success());
+        open_current(&out, None).unwrap()
+    };
+    let after = release(&fix(&fixed));
+    assert_eq!(after.manifest.settings, before.manifest.settings);
     assert_eq!(after.manifest.base_run.as_deref(), Some(run.as_str()));
     assert_eq!((after.manifest.overrides.len(), after.manifest.overrides[0].author.as_str()), (1, "otto"));
     let row = read_mark(&after.folder, &series.osi_symbol).unwrap().unwrap();
@@ -92,25 +89,39 @@ fn a_person_finalizes_a_held_close_and_fixes_a_mark() {
     let verified = closemark(&["verify", text(&after.folder)]);
     assert!(verified.status.success(), "{}", String::from_utf8_lossy(&verified.stdout));
 
+    // A later override of another series keeps the first one; of the same series it replaces it.
+    let other = marks.iter().find(|row| {
+        row.mark_source == MarkSource::Smoothed
+            && (row.underlying != series.underlying)
+            && row.mark.unwrap().micros() > 500_000
+    });
+    let other = other.unwrap();
+    let micros = other.mark.unwrap().micros() + 1_000;
+    let both = release(&fix(&format!("{}={}.{:06}", other.osi_symbol, micros / 1_000_000, micros % 1_000_000)));
+    assert_eq!(both.manifest.overrides.len(), 2);
+    assert_eq!(read_mark(&both.folder, &series.osi_symbol).unwrap().unwrap().mark.unwrap().micros(), mark);
+    let again = mark - 1_000;
+    let after = release(&fix(&format!("{}={}.{:06}", series.osi_symbol, again / 1_000_000, again % 1_000_000)));
+    assert_eq!(after.manifest.overrides.len(), 2);
+    assert_eq!(read_mark(&after.folder, &series.osi_symbol).unwrap().unwrap().mark.unwrap().micros(), again);
+
     // A mark that nothing free of arbitrage can have is refused whole.
     let impossible = format!("{}=9000000", series.osi_symbol);
-    let refused = closemark(&[
-        "override",
-        &impossible,
-        "--input",
-        text(&input),
-        "--out",
-        text(&out),
-        "--date",
-        DAY,
-        "--operator",
-        "otto",
-        "--reason",
-        "a slip",
-    ]);
+    let refused = fix(&impossible);
     assert_eq!(refused.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&refused.stderr).contains("no prices free of arbitrage"));
     assert_eq!(open_current(&out, None).unwrap().run_id, after.run_id);
+
+    // Another unit, and another input than the run's, are refused.
+    let unit = ["override", &fixed, "--input", text(&input), "--out", text(&out), "--date", DAY, "--currency", "EUR"];
+    let refused = closemark(&[&unit[..], &["--operator", "otto", "--reason", "r"]].concat());
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("--multiplier and --currency"));
+    let path = input.join("underlyings.csv");
+    let said = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, said.replacen("false", "true", 1)).unwrap();
+    assert_ne!(std::fs::read_to_string(&path).unwrap(), said);
+    let refused = fix(&fixed);
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("this input is not what run"));
 }
 
 #[test]

@@ -96,6 +96,7 @@ const ALLOWED_COLUMNS: &str =
     "a header with account, quantity, and osi_symbol or underlying (one of them filled in each row)";
 
 struct Header {
+    fields: usize,
     account: usize,
     quantity: usize,
     series: Option<usize>,
@@ -124,6 +125,11 @@ pub fn read_positions(bytes: &[u8]) -> Result<Vec<Position>, Vec<PositionFault>>
             // A line of commas between blocks of rows says nothing.
             Ok(true) if record.iter().all(|field| field.trim().is_empty()) => {}
             Ok(true) => match position(&record, &header, row) {
+                // A thousands separator would otherwise end a quantity early.
+                Ok(_) if record.len() > header.fields => {
+                    let text = record.iter().collect::<Vec<_>>().join(",");
+                    faults.push(fault(row, "quantity", &text, &format!("{} fields, as the header has", header.fields)));
+                }
                 Ok(position) => positions.push(position),
                 Err(fault) => faults.push(fault),
             },
@@ -148,7 +154,13 @@ fn header(reader: &mut csv::Reader<&[u8]>) -> Result<Header, Vec<PositionFault>>
     let place = |wanted: &str| names.iter().position(|name| name.eq_ignore_ascii_case(wanted));
     let text = names.iter().collect::<Vec<_>>().join(",");
     let need = |column: &'static str| place(column).ok_or_else(|| vec![fault(1, column, &text, ALLOWED_COLUMNS)]);
+    for wanted in ["account", "quantity", "osi_symbol", "underlying"] {
+        if names.iter().filter(|name| name.eq_ignore_ascii_case(wanted)).count() > 1 {
+            return Err(vec![fault(1, wanted, &text, "a header that names each column once")]);
+        }
+    }
     let header = Header {
+        fields: names.len(),
         account: need("account")?,
         quantity: need("quantity")?,
         series: place("osi_symbol"),
@@ -224,6 +236,11 @@ mod tests {
         ]) {
             assert!(line.starts_with(wanted), "{line}");
         }
+        let separated = read_positions(b"account,osi_symbol,quantity\nA,X,1,200\nA,X,1\n").unwrap_err();
+        assert_eq!(separated.len(), 1);
+        assert!(separated[0].to_string().starts_with("row 2, column quantity: \"A,X,1,200\"; allowed is 3 fields"));
+        let doubled = read_positions(b"account,underlying,quantity,Quantity\nA,X,1,2\n").unwrap_err();
+        assert_eq!(doubled[0].column, "quantity");
         for (bad, column) in
             [("", "account"), ("account,quantity\n", "osi_symbol"), ("account,underlying\n", "quantity")]
         {

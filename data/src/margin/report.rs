@@ -101,7 +101,8 @@ pub struct MarginReport {
 ///
 /// # Formula
 /// Class: `g_j = sum q_i p_ij` over its holdings at point `j`. Product group:
-/// `G_j = sum min(g_j, 0) + offset sum max(g_j, 0)` over its classes. Requirement: the larger of `max_j(-G_j, 0)` and the
+/// `G_j = sum min(g_j, 0) + offset sum max(g_j, 0)` over its classes of one range of valuation points: gains are set against
+/// losses at the same move of the index only. Requirement: the larger of `max_j(-G_j, 0)` and the
 /// sum of minimum charges, 0.375 per contract and unit of multiplier, for long contracts at most their market value.
 ///
 /// # Source
@@ -136,7 +137,8 @@ fn of_account(
         let same = |part: &&mut (Option<&ProductGroup>, Vec<ClassMargin>)| {
             part.0.is_some()
                 && part.0.map(|g| &g.name) == group.map(|g| &g.name)
-                && part.1.first().is_some_and(|c| c.currency == class.currency)
+                // Points of different moves of the index are no same point.
+                && part.1.first().is_some_and(|c| c.currency == class.currency && c.range == class.range)
         };
         match parts.iter_mut().find(same) {
             Some((_, classes)) => classes.push(class),

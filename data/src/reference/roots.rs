@@ -7,6 +7,8 @@ use closemark_pricing::vocabulary::{ExerciseStyle, MarginGroup, Settlement};
 use super::{ReferenceError, rows};
 
 const ROOTS: &str = include_str!("../../reference/roots.csv");
+/// Funds that hold an index once over: portfolio margin moves them as it moves the index.
+const INDEX_FUNDS: &str = include_str!("../../reference/index_funds.csv");
 
 /// What a root means.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +31,7 @@ pub struct Root {
 #[derive(Clone, Debug)]
 pub struct RootTable {
     roots: BTreeMap<String, Root>,
+    index_funds: BTreeMap<String, MarginGroup>,
 }
 
 impl RootTable {
@@ -61,7 +64,7 @@ impl RootTable {
             };
             roots.insert(field(0).to_owned(), root);
         }
-        Ok(Self { roots })
+        Ok(Self { roots, index_funds: index_funds()? })
     }
 
     /// What a root means; `None` where neither table nor rule says.
@@ -85,15 +88,37 @@ impl RootTable {
         })
     }
 
-    /// The margin group of an underlying that the table names.
+    /// The margin group of an index or an index fund that the tables name.
     pub fn margin_group(&self, underlying: &str) -> Option<MarginGroup> {
-        self.roots.values().find(|root| root.underlying == underlying).map(|root| root.margin_group)
+        self.index(underlying).map(|root| root.margin_group).or_else(|| self.index_funds.get(underlying).copied())
     }
 
     /// Whether an underlying is an index of the table.
     pub fn is_index(&self, underlying: &str) -> bool {
-        self.margin_group(underlying).is_some()
+        self.index(underlying).is_some()
     }
+
+    fn index(&self, underlying: &str) -> Option<&Root> {
+        self.roots.values().find(|root| root.underlying == underlying)
+    }
+}
+
+fn index_funds() -> Result<BTreeMap<String, MarginGroup>, ReferenceError> {
+    let file = "index_funds.csv";
+    let mut funds = BTreeMap::new();
+    for item in rows(file, INDEX_FUNDS) {
+        let (row, record) = item?;
+        let group = record.get(1).unwrap_or_default();
+        let fault = || ReferenceError {
+            file,
+            row,
+            column: "margin_group",
+            value: group.to_owned(),
+            allowed: "a margin group of DESIGN section 2",
+        };
+        funds.insert(record.get(0).unwrap_or_default().to_owned(), MarginGroup::parse(group).ok_or_else(fault)?);
+    }
+    Ok(funds)
 }
 
 #[cfg(test)]
@@ -109,6 +134,10 @@ mod tests {
         assert_eq!(spxw.exercise_style, ExerciseStyle::European);
         assert_eq!(table.find("SPX").unwrap().settlement, Settlement::Am);
         assert!(!table.find("VIX").unwrap().calendar);
+        // A fund moves as its index does, and is none.
+        assert_eq!(table.margin_group("SPY"), table.margin_group("SPX"));
+        assert_eq!(table.margin_group("IWM"), table.margin_group("RUT"));
+        assert!(table.is_index("SPX") && !table.is_index("SPY") && table.margin_group("AAPL").is_none());
         let apple = table.find("AAPL").unwrap();
         assert_eq!((apple.underlying.as_str(), apple.exercise_style), ("AAPL", ExerciseStyle::American));
         let adjusted = table.find("AAPL1").unwrap();

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use closemark_pricing::price::Price;
-use closemark_pricing::vocabulary::{ExerciseStyle, MarginGroup, OptionType};
+use closemark_pricing::vocabulary::{ExerciseStyle, MarginGroup, MarkSource, OptionType};
 
 use super::error::VerifyError;
 use super::layout;
@@ -26,6 +26,7 @@ pub(super) struct Marked {
     underlying: Arc<str>,
     multiplier: i64,
     smoothed_volatility: Option<f64>,
+    fixed: bool,
     terms: Terms,
 }
 
@@ -73,7 +74,7 @@ pub(super) fn marked(batch: &RecordBatch) -> Result<Vec<Marked>, ReadError> {
     let (price, forward) = (columns.decimals("underlying_price")?, columns.decimals("forward_present_value")?);
     let (discount, deliverable) = (columns.decimals("discount_factor")?, columns.text("deliverable")?);
     let (multiplier, time) = (columns.counts("multiplier")?, columns.numbers("time_to_expiry")?);
-    let smoothed = columns.numbers("smoothed_volatility")?;
+    let (smoothed, source) = (columns.numbers("smoothed_volatility")?, columns.text("mark_source")?);
     let mut rows = Vec::new();
     let mut name: Arc<str> = Arc::from("");
     for row in 0..batch.num_rows() {
@@ -87,6 +88,7 @@ pub(super) fn marked(batch: &RecordBatch) -> Result<Vec<Marked>, ReadError> {
             underlying: Arc::clone(&name),
             multiplier,
             smoothed_volatility: number(smoothed, row),
+            fixed: source.or_empty(row) == MarkSource::Override.as_str(),
             terms: Terms {
                 call: kind.or_empty(row) == OptionType::Call.as_str(),
                 american: style.or_empty(row) == ExerciseStyle::American.as_str(),
@@ -121,9 +123,10 @@ pub(super) fn check(
     let parts = file.map(|batch| check_batch(batch, asked, &marked).map_err(unreadable))?;
     let mut groups: BTreeMap<Arc<str>, Group> = BTreeMap::new();
     let mut last: Option<Box<str>> = None;
-    let mut rows = 0;
+    let (mut rows, mut fixed_rows) = (0, 0);
     for part in parts {
         rows += part.rows;
+        fixed_rows += part.fixed_rows;
         report.conditions += part.conditions;
         report.add(part.found);
         if let (Some(last), Some((first, _))) = (&last, &part.ends)
@@ -139,9 +142,11 @@ pub(super) fn check(
             }
         }
     }
-    // Every row found its mark and rows ascend strictly, so that counting finds what is missing.
-    if rows != marked.len() as u64 {
-        let detail = format!("{rows} rows for {} marked series", marked.len());
+    // Every row found its mark and rows ascend strictly, so that counting finds what is missing. A mark that a person
+    // fixed where no model prices the series has no array.
+    let fixed = marked.iter().filter(|series| series.fixed).count() as u64;
+    if rows.saturating_sub(fixed_rows) != marked.len() as u64 - fixed {
+        let detail = format!("{rows} rows for {} marked series, {fixed} of them fixed by a person", marked.len());
         report.add(vec![violation(Kind::Slice, "rows", detail)]);
     }
     report.add(super::counted(RISK_ARRAYS.file, rows, manifest.totals.risk_arrays));
@@ -154,6 +159,7 @@ type Group = (String, i64, i64);
 #[derive(Debug, Default)]
 struct Part {
     rows: u64,
+    fixed_rows: u64,
     conditions: u64,
     found: Vec<Violation>,
     ends: Option<(Box<str>, Box<str>)>,
@@ -185,6 +191,7 @@ fn check_batch(batch: &RecordBatch, asked: &Asked, marked: &[Marked]) -> Result<
             wrong(Kind::Slice, "has no marked series".to_owned());
             continue;
         };
+        part.fixed_rows += u64::from(series.fixed);
         if mark.get(row) != Some(series.terms.mark) {
             wrong(Kind::Slice, "mark is not that of marks".to_owned());
         }

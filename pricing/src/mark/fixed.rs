@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::day::UnderlyingDay;
 use crate::mark::premiums::{SlicePrices, at};
 use crate::mark::rows::{ExceptionRow, UnderlyingMarks};
-use crate::mark::slices::Slice;
+use crate::mark::slices::{Slice, group_slices};
 use crate::mark::terms::SliceWork;
 use crate::price::Price;
 use crate::settings::Settings;
@@ -111,6 +111,17 @@ impl<'a> Fixed<'a> {
                 author: Some(one.author.clone()),
             });
         }
+    }
+
+    /// The symbols of fixed series that expire now: they are worth what exercise gives, and nobody can say otherwise.
+    pub(crate) fn expired(&self, day: &UnderlyingDay) -> Vec<String> {
+        if self.0.is_empty() {
+            return Vec::new();
+        }
+        let slices = group_slices(day);
+        let over = slices.iter().filter(|slice| slice.time_to_expiry <= 0.0);
+        let fixed = over.flat_map(|slice| self.of_slice(slice).map(|(_, _, series, _)| series));
+        fixed.filter_map(|series| Some(self.0.get(&series)?.osi_symbol.clone())).collect()
     }
 
     /// The symbols of fixed series that a class's slices hold.

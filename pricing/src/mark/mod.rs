@@ -78,6 +78,7 @@ fn mark(day: &UnderlyingDay, fixed: &Fixed<'_>, settings: &Settings) -> (Underly
             contradicted.extend(fixed.symbols(&result.prices));
         }
     });
+    contradicted.extend(fixed.expired(day));
     fixed.finish(&mut marks, day, &before, settings);
     (marks, contradicted)
 }

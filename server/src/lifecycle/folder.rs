@@ -2,11 +2,12 @@
 
 use anyhow::Context;
 use closemark_data::date;
-use closemark_data::publication::read::read_mark;
-use closemark_data::publication::{OverrideRecord, current, date_folder, finalize as finalize_run, run_folder};
+use closemark_data::publication::read::{open_run, read_mark};
+use closemark_data::publication::{OverrideRecord, current, date_folder, finalize as finalize_run};
+use closemark_data::settings::read_run_text;
 
 use crate::cli::{CloseArguments, FinalizeArguments, OverrideArguments};
-use crate::close::{self, Correction};
+use crate::close::{self, Again, Correction};
 use crate::exit::Exit;
 
 pub(super) fn finalize(arguments: &FinalizeArguments, operator: &str) -> anyhow::Result<String> {
@@ -29,11 +30,26 @@ pub(super) fn override_mark(arguments: &OverrideArguments, operator: &str) -> an
     };
     let base =
         base.with_context(|| format!("no close of {} counts; name one with --run", date::to_text(arguments.date)))?;
-    let run = run_folder(&folder, &base).filter(|run| run.is_dir());
-    let run = run.with_context(|| format!("there is no run {base:?}"))?;
-    let mut overrides = Vec::new();
+    let run = open_run(&folder, &base, arguments.date)?;
+    let (settings, choices) = read_run_text(&run.manifest.settings).context("the run's settings")?;
+    anyhow::ensure!(
+        choices.only.is_empty() || run.manifest.base_run.is_some(),
+        "run {base} holds only some underlyings; a mark is fixed in a run of the whole day"
+    );
+    anyhow::ensure!(!arguments.marks.is_empty(), "no mark is given; allowed is SYMBOL=MARK");
+    // Marks that were fixed before stay fixed, but for those that are fixed anew.
+    let mut overrides = run.manifest.overrides.clone();
+    overrides.retain(|one| arguments.marks.iter().all(|(symbol, _)| *symbol != one.osi_symbol));
     for (symbol, mark) in &arguments.marks {
-        read_mark(&run, symbol)?.with_context(|| format!("run {base} has no series {symbol:?}"))?;
+        let row = read_mark(&run.folder, symbol)?.with_context(|| format!("run {base} has no series {symbol:?}"))?;
+        anyhow::ensure!(
+            (row.multiplier, row.currency.as_str()) == (i64::from(arguments.multiplier), arguments.currency.as_str()),
+            "{symbol}: the mark is said in {} times {}, the series is in {} times {}; --multiplier and --currency say it",
+            arguments.currency,
+            arguments.multiplier,
+            row.currency,
+            row.multiplier
+        );
         overrides.push(OverrideRecord {
             osi_symbol: symbol.clone(),
             mark_micros: mark.micros(),
@@ -41,7 +57,8 @@ pub(super) fn override_mark(arguments: &OverrideArguments, operator: &str) -> an
             reason: arguments.reason.clone(),
         });
     }
-    anyhow::ensure!(!overrides.is_empty(), "no mark is given; allowed is SYMBOL=MARK");
-    let close = CloseArguments::of_folder(input.clone(), arguments.out.clone());
-    close::run_corrected(&close, &Correction { base_run: Some(&base), overrides: &overrides })
+    let mut close = CloseArguments::of_folder(input.clone(), arguments.out.clone());
+    close.flat_rate = choices.flat_rate;
+    let again = Again { settings: &settings, input_digest: &run.manifest.input_digest };
+    close::run_corrected(&close, &Correction { base_run: Some(&base), overrides: &overrides, again: Some(again) })
 }

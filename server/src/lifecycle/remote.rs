@@ -37,6 +37,10 @@ pub(super) fn finalize(arguments: &FinalizeArguments, server: &str) -> anyhow::R
 }
 
 pub(super) fn override_mark(arguments: &OverrideArguments, server: &str) -> anyhow::Result<String> {
+    let asked = arguments.approve.len() + arguments.reject.len() + arguments.marks.len();
+    if asked > 1 && arguments.request_id.is_some() {
+        bail!("--request-id names one request, and {asked} are asked for; leave it out, and each has its own");
+    }
     block_on(async {
         let mut remote = connect(&arguments.service, server).await?;
         let mut said = String::new();

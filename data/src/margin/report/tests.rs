@@ -23,6 +23,7 @@ fn close() -> CloseData {
         ("BULL", 50.0, MarginGroup::LeveragedFund, 3.0),
         ("SPX", 5000.0, MarginGroup::HighCapIndex, 1.0),
         ("XSP", 500.0, MarginGroup::HighCapIndex, 1.0),
+        ("SPY", 500.0, MarginGroup::Equity, 1.0),
     ] {
         let range = Range::of(group, leverage, &RiskSettings::default());
         let entry = UnderlyingData { currency: "USD".to_owned(), price: money(price), group, range };
@@ -37,6 +38,7 @@ fn close() -> CloseData {
         ("penny call", "ABC", true, 200.0, 0.1),
         ("index put", "SPX", false, 5000.0, 100.0),
         ("small put", "XSP", false, 500.0, 10.0),
+        ("fund put", "SPY", false, 500.0, 10.0),
     ] {
         let of = &data.underlyings[underlying];
         let exercise = |s: f64| if call { s - strike } else { strike - s };
@@ -114,6 +116,15 @@ fn a_high_capitalisation_index_falls_by_eight_and_rises_by_six() {
     assert_eq!(required(&[("index put", -1)]), 30_000.0);
     assert_eq!(required(&[("SPX", -1)]), 300.0);
     assert_eq!(required(&[("SPX", 1)]), 400.0);
+}
+
+#[test]
+fn classes_of_another_range_stand_alone() {
+    // Here the fund's points reach 15 %, the index's 8 % down: a gain at one is no gain at the other. 30,000 stay, and the
+    // ten puts may lose their 10,000.
+    let held = account(&[("index put", -1), ("fund put", 10)]);
+    assert_eq!(held.groups.len(), 2);
+    assert_eq!(required(&[("index put", -1), ("fund put", 10)]), 40_000.0);
 }
 
 #[test]
