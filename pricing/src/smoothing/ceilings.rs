@@ -3,8 +3,9 @@
 //! Tier 2 goes forward in time: a later expiry must lie above all earlier ones, whatever its own asks say. Where the two
 //! contradict each other by little, the earlier one can give way within its own quotes, if it is told.
 
+use super::aim::Aim;
 use super::frame::Frame;
-use super::tier2::{Aim, Band, offset};
+use super::tier2::{Band, offset};
 
 /// Contradictions beyond so many units of the aim are a bad quote's, and not spread over earlier expiries.
 const MILD: f64 = 2.0;

@@ -3,20 +3,29 @@
 //! A class is what calendar conditions may tie: one underlying and one deliverable. The coordinate is European
 //! prices under the name's own model, as equivalent Black volatility on the slice's forward.
 
+mod aim;
 mod banded;
 mod black;
 mod calendar;
 mod ceilings;
+mod compromise;
 mod event;
 mod executable;
 mod few_quotes;
 mod frame;
+mod outcome;
+mod outliers;
 mod prior;
 mod program;
+mod repair;
 mod robust;
+mod row;
+mod rows;
+mod slice;
 mod smile;
 mod spline;
 mod surface;
+mod targets;
 mod tier2;
 mod wings;
 
