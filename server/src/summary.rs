@@ -7,6 +7,7 @@ use closemark_data::day::Day;
 use closemark_data::publication::{Bound, Gate, Published, RunState};
 use closemark_data::report::figures::{Board, largest_edits};
 use closemark_pricing::mark::ViolationCounts;
+use closemark_pricing::price::Price;
 use closemark_pricing::vocabulary::Reason;
 
 use crate::text::{counted, grouped, money, percent};
@@ -77,6 +78,9 @@ pub(crate) fn closed(day: &Day, board: &Board<'_>, published: &Published) -> Str
         let _ = writeln!(out, "  {name:<18} {}", kinds(counts));
     }
     let _ = writeln!(out, "\nSlices not converged  {} of {}", grouped(total.non_converged), grouped(total.slices));
+    let [made, possible] = [published.totals.largest_move_micros, published.totals.smallest_possible_move_micros]
+        .map(Price::from_micros);
+    let _ = writeln!(out, "Largest move to exact integers {made}, {possible} at best");
 
     let unmarked = total.series - total.marked;
     let _ = writeln!(out, "Series without a mark {}", grouped(unmarked));

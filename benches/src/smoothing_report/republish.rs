@@ -2,7 +2,7 @@
 
 use closemark_data::day::Day;
 use closemark_pricing::UnderlyingDay;
-use closemark_pricing::mark::{SliceMark, UnderlyingMarks, smallest_possible_moves, smoothing_classes};
+use closemark_pricing::mark::{SliceMark, UnderlyingMarks, smoothing_classes};
 use closemark_pricing::mark_underlying;
 use closemark_pricing::price::Price;
 use closemark_pricing::publish::integers::{IntegerSlice, publish_integers};
@@ -44,9 +44,11 @@ pub fn stability(day: &Day, marks: &[UnderlyingMarks]) -> Stability {
             let mut part = Stability::default();
             republish(day, underlying, rows, &mut part);
             part.reclosed = reclose(day, underlying, rows);
-            part.move_made = rows.slices.iter().filter_map(|s| s.largest_move).map(Price::micros).max().unwrap_or(0);
-            let possible = smallest_possible_moves(underlying, &day.settings);
-            part.move_possible = possible.into_iter().flatten().max().unwrap_or(0);
+            let largest = |of: fn(&SliceMark) -> Option<Price>| {
+                rows.slices.iter().filter_map(of).map(Price::micros).max().unwrap_or(0)
+            };
+            part.move_made = largest(|slice| slice.largest_move);
+            part.move_possible = largest(|slice| slice.smallest_possible_move);
             part
         })
         .collect();

@@ -132,6 +132,7 @@ pub(crate) fn push_slice(
         Cell::Text(slice.solver_status.as_str()),
         Cell::number(slice.solver_residual),
         Cell::money(slice.largest_move),
+        Cell::money(slice.smallest_possible_move),
         Cell::Number(finite_or_zero(slice.confidence)),
         Cell::Reasons(slice.reasons),
         Cell::Text(CURVE_COORDINATE),

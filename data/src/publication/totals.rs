@@ -75,6 +75,9 @@ pub struct Totals {
     pub slices_jumped: u64,
     /// Largest move of exact publication, millionths.
     pub largest_move_micros: i64,
+    /// The least that it could have been, by bisection over every class, millionths.
+    #[serde(default)]
+    pub smallest_possible_move_micros: i64,
     /// Quote rows read.
     pub rows_read: u64,
     /// Quote rows dropped.
@@ -122,6 +125,8 @@ impl Totals {
         self.slices_not_converged += u64::from(ended_badly || slice.reasons.contains(Reason::NonConverged));
         let moved = slice.largest_move.map_or(0, |p| p.micros().saturating_abs());
         self.largest_move_micros = self.largest_move_micros.max(moved);
+        let possible = slice.smallest_possible_move.map_or(0, |p| p.micros().saturating_abs());
+        self.smallest_possible_move_micros = self.smallest_possible_move_micros.max(possible);
         let before = previous.iter().find(|p| {
             p.root == slice.root
                 && p.deliverable == slice.deliverable

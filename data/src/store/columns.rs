@@ -82,7 +82,8 @@ pub mod slice {
         AFTER_VERTICAL = "violations_after_vertical", AFTER_BUTTERFLY = "violations_after_butterfly",
         AFTER_CALENDAR = "violations_after_calendar", AFTER_PARITY = "violations_after_parity",
         ITERATIONS = "iterations", SOLVER_STATUS = "solver_status", SOLVER_RESIDUAL = "solver_residual",
-        LARGEST_MOVE = "largest_move", CONFIDENCE = "confidence", REASONS = "reasons",
+        LARGEST_MOVE = "largest_move", SMALLEST_POSSIBLE_MOVE = "smallest_possible_move", CONFIDENCE = "confidence",
+        REASONS = "reasons",
         CURVE_LOG_MONEYNESS = "curve_log_moneyness", CURVE_TOTAL_VARIANCE = "curve_total_variance", RUN_ID = "run_id",
     }
 }

@@ -141,6 +141,7 @@ fn append(shape: &Shape, underlying: &str, day: &mut UnderlyingDay, marks: &mut 
         solver_status: SolverStatus::Converged,
         solver_residual: Some(1e-9),
         largest_move: Some(Price::from_micros(3)),
+        smallest_possible_move: Some(Price::from_micros(2)),
         confidence: 0.9,
         reasons: Reasons::EMPTY,
         curve_log_moneyness: vec![-0.5, 0.0, 0.5],

@@ -52,6 +52,7 @@ pub(super) fn bare(slice: &Slice, nbbos: &[Nbbo]) -> SliceMark {
         solver_status: SolverStatus::NotRun,
         solver_residual: None,
         largest_move: None,
+        smallest_possible_move: None,
         confidence: if slice.time_to_expiry <= 0.0 { 1.0 } else { 0.0 },
         reasons: Reasons::EMPTY,
         curve_log_moneyness: Vec::new(),
@@ -78,6 +79,7 @@ pub(super) fn fill_class(
         terms_columns(row, work);
         curve_columns(row, work, curve);
         row.largest_move = Some(Price::from_micros(prices.largest_move));
+        row.smallest_possible_move = prices.smallest_possible_move.map(Price::from_micros);
         if !prices.converged {
             row.reasons.insert(Reason::NonConverged);
         }

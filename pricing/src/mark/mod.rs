@@ -21,7 +21,6 @@ use std::collections::BTreeMap;
 use crate::day::UnderlyingDay;
 use crate::nbbo::{Nbbo, consolidate};
 use crate::price::Price;
-use crate::publish::integers::smallest_possible_move;
 use crate::settings::Settings;
 use crate::smoothing::{SliceInput, SmoothedSlice, smooth_class};
 use crate::vocabulary::{ExerciseStyle, QuoteFlag, Reason, Reasons};
@@ -30,7 +29,7 @@ use fixed::Fixed;
 pub use fixed::{Contradiction, FixedMark};
 use offered::Offered;
 pub use offered::{SmoothingClass, smoothing_classes};
-use premiums::{SlicePrices, class_prices, integer_slices};
+use premiums::{SlicePrices, class_prices};
 pub use rows::{ExceptionRow, Greeks, SeriesMark, SliceMark, UnderlyingMarks, ViolationCounts};
 use slices::{Slice, group_classes, group_slices};
 use terms::{ClassTerms, SliceWork, class_terms};
@@ -135,27 +134,6 @@ fn smooth(
     series_rows::unsolved(&mut marks);
     series_rows::finish(&mut marks, &nbbos, spot, replaced);
     marks
-}
-
-/// The smallest possible largest move of exact publication, millionths, of each class in the order of
-/// [`smoothing_classes`]; `None` where fixed marks contradict each other.
-///
-/// A figure for reports: what [`SliceMark::largest_move`] could have been at best, by bisection over whole surfaces.
-pub fn smallest_possible_moves(day: &UnderlyingDay, settings: &Settings) -> Vec<Option<i64>> {
-    let Some(print) = day.price.filter(|p| *p > Price::ZERO) else { return Vec::new() };
-    let mut nbbos: Vec<Nbbo> = (0..day.series.len()).map(|i| consolidate(day.quotes_of(i))).collect();
-    let slices = group_slices(day);
-    let mut spot = print;
-    let mut out = Vec::new();
-    for (place, class) in group_classes(&slices).iter().enumerate() {
-        let terms = class_terms(day, &slices, class, &nbbos, spot, place > 0, settings);
-        if terms.replaced {
-            spot = terms.spot;
-        }
-        let (_, result) = close_class(day, &slices, terms, &mut nbbos, &Fixed::default(), settings);
-        out.push(smallest_possible_move(&integer_slices(&result.works, &slices, &result.prices)));
-    }
-    out
 }
 
 /// Volatilities, smoothing (twice where quotes may be stale), prices and integers of one class.

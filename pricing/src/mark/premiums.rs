@@ -29,6 +29,8 @@ pub(crate) struct SlicePrices {
     pub(crate) reasons: [Vec<Reasons>; 2],
     /// Largest move of exact publication, millionths.
     pub(crate) largest_move: i64,
+    /// The smallest possible largest move of its class, millionths.
+    pub(crate) smallest_possible_move: Option<i64>,
     /// Whether the projection and the integers both ended well.
     pub(crate) converged: bool,
     /// What people fixed: place of the strike, side, place of the series, and the mark it would have had.
@@ -273,7 +275,7 @@ fn merge(into: &mut [Vec<Reasons>; 2], from: &[Vec<Reasons>; 2]) {
 }
 
 /// What exact publication is given.
-pub(crate) fn integer_slices(works: &[SliceWork], slices: &[Slice], prices: &[SlicePrices]) -> Vec<IntegerSlice> {
+fn integer_slices(works: &[SliceWork], slices: &[Slice], prices: &[SlicePrices]) -> Vec<IntegerSlice> {
     works
         .iter()
         .zip(prices.iter())
@@ -319,6 +321,7 @@ fn integers(works: &[SliceWork], slices: &[Slice], prices: &mut [SlicePrices]) {
     for (p, slice) in prices.iter_mut().zip(integer) {
         p.published = [slice.call, slice.put];
         p.largest_move = moves.next().unwrap_or(0);
+        p.smallest_possible_move = report.smallest_possible_move;
         p.converged &= report.feasible;
         p.contradicted = any_fixed && !report.feasible;
         if let Some((call, put)) = reasons.next() {

@@ -195,6 +195,8 @@ pub struct SliceMark {
     pub solver_residual: Option<f64>,
     /// Largest move of exact publication, per share.
     pub largest_move: Option<Price>,
+    /// The smallest that the largest move over all slices of its class could have been, by bisection, per share.
+    pub smallest_possible_move: Option<Price>,
     /// 0 to 1.
     pub confidence: f64,
     /// Why.

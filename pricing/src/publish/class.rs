@@ -72,8 +72,27 @@ impl Class {
         }
     }
 
+    /// The smallest largest move, in millionths, with which any surface that satisfies every condition can be reached
+    /// from the given marks, of which `published` is one.
+    ///
+    /// # Method
+    /// A surface within `m` exists exactly if the greatest one below `marks + m` does not sink below `marks - m`; the
+    /// least such `m` by bisection between 0 and what publication itself moves, which is a few settlings more.
+    pub(crate) fn smallest_move(&self, published: &[Work]) -> i64 {
+        let (mut low, mut high) = (0, largest_distance(&self.works, published));
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if self.reaches(middle) {
+                high = middle;
+            } else {
+                low = middle + 1;
+            }
+        }
+        low
+    }
+
     /// Whether a surface exists within `distance` of the given marks.
-    pub(crate) fn reaches(&self, distance: i64) -> bool {
+    fn reaches(&self, distance: i64) -> bool {
         let mut works = self.works.clone();
         for (work, ceilings) in works.iter_mut().zip(&self.ceilings) {
             for (curve, ceilings) in work.curves.iter_mut().zip(ceilings) {
@@ -141,7 +160,7 @@ pub(crate) fn unchanged(slices: &[IntegerSlice]) -> IntegerReport {
 }
 
 /// The largest distance between two states of one class.
-pub(crate) fn largest_distance(one: &[Work], other: &[Work]) -> i64 {
+fn largest_distance(one: &[Work], other: &[Work]) -> i64 {
     pairs(one, other).map(|(a, b)| (a - b).abs()).max().unwrap_or(0)
 }
 

@@ -1,6 +1,6 @@
 //! Exact publication: the greatest integer surface below the rounded prices that satisfies every condition.
 
-use super::class::{Class, largest_distance, unchanged};
+use super::class::{Class, unchanged};
 use crate::vocabulary::{ExerciseStyle, Reasons};
 
 pub use super::discount::quantise_discount_factor;
@@ -45,7 +45,8 @@ pub struct IntegerSlice {
 pub struct IntegerReport {
     /// Largest move, millionths, per slice.
     pub largest_move: Vec<i64>,
-    /// Smallest possible largest move over the class, by bisection, millionths; `None` where it was not asked for.
+    /// Smallest possible largest move over the class, by bisection, millionths; `None` where marks are infeasible or a
+    /// slice's descent was cut off.
     pub smallest_possible_move: Option<i64>,
     /// Updates made.
     pub updates: u64,
@@ -81,26 +82,6 @@ pub struct IntegerReport {
 pub fn publish_integers(slices: &mut [IntegerSlice]) -> IntegerReport {
     let Some(class) = Class::new(slices) else { return unchanged(slices) };
     let Some((works, effort)) = class.published() else { return unchanged(slices) };
-    class.write(slices, &works, effort)
-}
-
-/// The smallest largest move, in millionths, with which any integer surface that satisfies every condition can be
-/// reached from the given marks; `None` where [`publish_integers`] calls them infeasible.
-///
-/// # Method
-/// A surface within `m` exists exactly if the greatest one below `marks + m` does not sink below `marks - m`; the
-/// least such `m` by bisection between 0 and what publication itself moves.
-pub fn smallest_possible_move(slices: &[IntegerSlice]) -> Option<i64> {
-    let class = Class::new(slices)?;
-    let (published, _) = class.published()?;
-    let (mut low, mut high) = (0, largest_distance(&class.works, &published));
-    while low < high {
-        let middle = low + (high - low) / 2;
-        if class.reaches(middle) {
-            high = middle;
-        } else {
-            low = middle + 1;
-        }
-    }
-    Some(low)
+    let least = (effort.exhausted == 0).then(|| class.smallest_move(&works));
+    IntegerReport { smallest_possible_move: least, ..class.write(slices, &works, effort) }
 }

@@ -2,9 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests may unwrap as tests do")]
 
-use closemark_pricing::publish::integers::{
-    IntegerReport, IntegerSlice, publish_integers, quantise_discount_factor, smallest_possible_move,
-};
+use closemark_pricing::publish::integers::{IntegerReport, IntegerSlice, publish_integers, quantise_discount_factor};
 use closemark_pricing::vocabulary::ExerciseStyle::{American, European};
 use proptest::prelude::*;
 
@@ -27,7 +25,7 @@ fn check(name: &str, mut slices: Vec<IntegerSlice>, limit: i64) -> IntegerReport
     assert!(report.feasible);
     assert_eq!(violations(&slices), Vec::<String>::new());
     let largest = report.largest_move.iter().copied().max().unwrap_or(0);
-    let least = smallest_possible_move(&before);
+    let least = report.smallest_possible_move;
     println!(
         "{name}: {} prices, {broken} violations before; moves mean {:.3} max {largest}, smallest possible {least:?}; {} updates",
         before.iter().map(|s| s.put.len()).sum::<usize>(),
@@ -121,6 +119,28 @@ proptest! {
         }).collect();
         publish_integers(&mut slices);
         quantise_discount_factor(numbers[0] as f64, &numbers, 1.0, 0.1);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(60) })]
+
+    #[test]
+    fn the_smallest_possible_move_is_the_first_that_a_search_finds(slices in noisy(American)) {
+        let given = bounded(&slices);
+        let report = publish_integers(&mut slices.clone());
+        let prices = |s: &[IntegerSlice]| -> Vec<i64> {
+            s.iter().flat_map(|s| s.call.iter().chain(&s.put)).flatten().copied().collect()
+        };
+        // Within m of the marks there is a surface exactly if the greatest below marks + m does not sink below marks - m.
+        let within = |m: i64| {
+            let mut lifted = given.clone();
+            lifted.iter_mut().flat_map(|s| s.call.iter_mut().chain(&mut s.put)).flatten().for_each(|p| *p += m);
+            let mut greatest = bounded(&lifted);
+            naive(&mut greatest, false);
+            prices(&given).iter().zip(prices(&greatest)).all(|(mark, reached)| mark - reached <= m)
+        };
+        prop_assert_eq!(report.smallest_possible_move, (0..1000).find(|m| within(*m)));
     }
 }
 

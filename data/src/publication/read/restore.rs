@@ -220,6 +220,7 @@ fn slice_mark(row: &SliceRow) -> SliceMark {
         solver_status: row.solver_status,
         solver_residual: row.solver_residual,
         largest_move: row.largest_move,
+        smallest_possible_move: row.smallest_possible_move,
         confidence: row.confidence,
         reasons: reasons(&row.reasons),
         curve_log_moneyness: row.curve_log_moneyness.clone(),

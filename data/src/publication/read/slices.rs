@@ -102,6 +102,8 @@ pub struct SliceRow {
     pub solver_residual: Option<f64>,
     /// Largest move that exact publication made; currency per share.
     pub largest_move: Option<Price>,
+    /// The least that the largest move over its class could have been, by bisection; currency per share.
+    pub smallest_possible_move: Option<Price>,
     /// How far the slice should be believed; 0 to 1.
     pub confidence: f64,
     /// Why.
@@ -184,6 +186,7 @@ impl SliceRow {
         let solver_status = columns.text("solver_status")?;
         let solver_residual = columns.numbers("solver_residual")?;
         let largest_move = columns.decimals("largest_move")?;
+        let smallest_possible_move = columns.decimals("smallest_possible_move")?;
         let confidence = columns.numbers("confidence")?;
         let reasons = columns.lists("reasons")?;
         let curve_coordinate = columns.text("curve_coordinate")?;
@@ -246,6 +249,7 @@ impl SliceRow {
                     .ok_or_else(|| unknown("solver_status"))?,
                 solver_residual: number(solver_residual, row),
                 largest_move: largest_move.get(row).map(Price::from_micros),
+                smallest_possible_move: smallest_possible_move.get(row).map(Price::from_micros),
                 confidence: number(confidence, row).unwrap_or_default(),
                 reasons: words(reasons, row),
                 curve_coordinate: curve_coordinate.or_empty(row).to_owned(),

@@ -66,6 +66,12 @@ const COLUMNS: &[Column] = &[
     required("solver_status", Word, "-", "How tier 2 ended"),
     optional("solver_residual", Number, "1", "Its scaled residual"),
     optional("largest_move", Money, PER_SHARE, "Largest move that exact publication made"),
+    optional(
+        "smallest_possible_move",
+        Money,
+        PER_SHARE,
+        "The least that the largest move over its class could have been, by bisection",
+    ),
     required("confidence", Number, "0 to 1", "How far the slice should be believed"),
     required("reasons", Words, "-", "Why"),
     required("curve_coordinate", Word, "-", "What `curve_log_moneyness` measures: `log_moneyness`"),

@@ -127,6 +127,7 @@ pub(super) fn slice(root: &str, expiration: i32, t: f64, forward: f64, atm: f64)
         solver_status: SolverStatus::Converged,
         solver_residual: Some(1e-9),
         largest_move: None,
+        smallest_possible_move: None,
         confidence: 0.9,
         reasons: Reasons::EMPTY,
         curve_log_moneyness: Vec::new(),

@@ -84,6 +84,7 @@ fn figures(underlying: &str, id: &SliceId, view: RowView<'_>) -> Map<String, Val
         ("iterations", count(view, slice::ITERATIONS)),
         ("solver_status", json!(view.text(slice::SOLVER_STATUS))),
         ("largest_move", money(view, slice::LARGEST_MOVE)),
+        ("smallest_possible_move", money(view, slice::SMALLEST_POSSIBLE_MOVE)),
         ("confidence", real(view, slice::CONFIDENCE, 4)),
         ("slice_reasons", words(view, slice::REASONS)),
         // With cash dividends the curve's coordinate is not the model volatility that the quotes are drawn in.
