@@ -5,6 +5,7 @@
 //! Mehrotra (1992), "On the implementation of a primal-dual interior point method": predictor and corrector with one
 //! factor. Letters as there: slack `s`, multiplier `lambda`, complementarity `mu`.
 
+use super::band::Band;
 use super::hildreth::largest_excess;
 use super::rows::Row;
 
@@ -30,19 +31,31 @@ pub(crate) fn nearest(
     start: &[f64],
     tolerance: f64,
 ) -> Option<Nearest> {
+    if target.is_empty() {
+        let nothing = Nearest { x: Vec::new(), multipliers: vec![0.0; rows.len()] };
+        return (largest_excess(rows, &[]) <= tolerance).then_some(nothing);
+    }
     // A quarter of the tolerance gives an interior to sets that have none, where premiums stand at exercise.
-    let relaxed = |row: &Row, x: &[f64]| row.excess(x) - 0.25 * tolerance;
-    let mut x = start.to_vec();
-    let scale = rows.iter().map(|r| relaxed(r, &x)).fold(1e-6, f64::max);
-    let mut s: Vec<f64> = rows.iter().map(|r| (-relaxed(r, &x)).max(scale)).collect();
-    let mut lambda: Vec<f64> = s.iter().map(|s| scale * scale / s).collect();
-    let mut band = Band::new(rows, target.len());
+    let terms: Vec<Terms> = rows.iter().map(|row| Terms::of(row, target.len(), 0.25 * tolerance)).collect();
+    let mut point = Point::new(&terms, start);
+    let mut newton = Newton { dx: vec![0.0; target.len()], ds: vec![0.0; rows.len()], dl: vec![0.0; rows.len()] };
+    let mut gradient = vec![0.0; target.len()];
+    let [mut infeasible, mut ratio, mut products] = [(); 3].map(|()| vec![0.0; rows.len()]);
+    let mut band = Band::new(&terms, target.len());
     let count = rows.len().max(1) as f64;
     for _ in 0..ITERATIONS_MAX {
-        let infeasible: Vec<f64> = rows.iter().zip(&s).map(|(r, s)| relaxed(r, &x) + s).collect();
-        let mu = s.iter().zip(&lambda).map(|(s, l)| s * l).sum::<f64>() / count;
-        let worst = infeasible.iter().fold(0.0, |a: f64, b| a.max(b.abs()));
-        let gradient = gradient(rows, inverse_weights, target, &x, &lambda);
+        let Point { x, s, lambda } = &point;
+        for (((g, x), t), v) in gradient.iter_mut().zip(x).zip(target).zip(inverse_weights) {
+            *g = (x - t) / v;
+        }
+        let (mut sum, mut worst) = (0.0, 0.0_f64);
+        for (((row, s), l), infeasible) in terms.iter().zip(s).zip(lambda).zip(&mut infeasible) {
+            *infeasible = row.excess(x) + s;
+            worst = worst.max(infeasible.abs());
+            sum += s * l;
+            row.add(*l, &mut gradient);
+        }
+        let mu = sum / count;
         let stationary = gradient.iter().zip(inverse_weights).fold(0.0, |a: f64, (g, v)| a.max((g * v).abs()));
         if !(mu.is_finite() && worst.is_finite() && stationary.is_finite()) {
             return None;
@@ -50,162 +63,162 @@ pub(crate) fn nearest(
         if worst <= 0.05 * tolerance && mu <= 0.1 * tolerance * tolerance && stationary <= tolerance {
             break;
         }
-        let ratio: Vec<f64> = lambda.iter().zip(&s).map(|(l, s)| l / s).collect();
-        if band.factor(rows, inverse_weights, &ratio).is_none() {
+        for ((ratio, l), s) in ratio.iter_mut().zip(lambda).zip(s) {
+            *ratio = l / s;
+        }
+        if band.factor(inverse_weights, &ratio).is_none() {
             break;
         }
-        let newton = |complementarity: &[f64]| {
-            let mut dx: Vec<f64> = gradient.iter().map(|g| -g).collect();
-            for (((row, c), (s, l)), p) in rows.iter().zip(complementarity).zip(s.iter().zip(&lambda)).zip(&infeasible)
-            {
-                let push = (c - l * p) / s;
-                for (n, a) in row.terms() {
-                    if let Some(d) = dx.get_mut(n) {
-                        *d += a * push;
-                    }
-                }
-            }
-            band.solve(&mut dx);
-            let ds: Vec<f64> = rows.iter().zip(&infeasible).map(|(r, p)| -p - r.product(&dx)).collect();
-            let dl: Vec<f64> = (complementarity.iter().zip(&ds).zip(s.iter().zip(&lambda)))
-                .map(|((c, ds), (s, l))| (-c - l * ds) / s)
-                .collect();
-            (dx, ds, dl)
-        };
-        let plain: Vec<f64> = s.iter().zip(&lambda).map(|(s, l)| s * l).collect();
-        let (_, ds, dl) = newton(&plain);
-        let step = longest(&s, &ds).min(longest(&lambda, &dl));
-        let reached =
-            s.iter().zip(&ds).zip(lambda.iter().zip(&dl)).map(|((s, ds), (l, dl))| (s + step * ds) * (l + step * dl));
-        let share = reached.sum::<f64>() / count / mu;
+        for ((product, s), l) in products.iter_mut().zip(s).zip(lambda) {
+            *product = s * l;
+        }
+        newton.solve(&terms, &band, &gradient, &infeasible, &products, &point);
+        let step = newton.longest(&point);
+        let reached = newton.products_after(&point, step);
+        let share = reached / count / mu;
         let centre = share * share * share * mu;
-        let corrected: Vec<f64> =
-            plain.iter().zip(ds.iter().zip(&dl)).map(|(c, (ds, dl))| c + ds * dl - centre).collect();
-        let (dx, ds, dl) = newton(&corrected);
-        let step = (STEP_SHARE * longest(&s, &ds).min(longest(&lambda, &dl))).min(1.0);
-        advance(&mut x, &dx, step);
-        advance(&mut s, &ds, step);
-        advance(&mut lambda, &dl, step);
+        for ((product, ds), dl) in products.iter_mut().zip(&newton.ds).zip(&newton.dl) {
+            *product = *product + ds * dl - centre;
+        }
+        newton.solve(&terms, &band, &gradient, &infeasible, &products, &point);
+        let step = (STEP_SHARE * newton.longest(&point)).min(1.0);
+        point.advance(&newton, step);
     }
     // A point that meets every row serves, even where the last digits of its distance were out of reach.
+    let Point { x, lambda, .. } = point;
     (largest_excess(rows, &x) <= tolerance).then_some(Nearest { x, multipliers: lambda })
 }
 
-/// `W (x - target) + A' lambda`.
-fn gradient(rows: &[Row], inverse_weights: &[f64], target: &[f64], x: &[f64], lambda: &[f64]) -> Vec<f64> {
-    let mut out: Vec<f64> = x.iter().zip(target).zip(inverse_weights).map(|((x, t), v)| (x - t) / v).collect();
-    for (row, l) in rows.iter().zip(lambda) {
-        for (n, a) in row.terms() {
-            if let Some(g) = out.get_mut(n) {
-                *g += a * l;
+/// A row in a form without gaps: terms that are not there multiply the first place by zero.
+pub(super) struct Terms {
+    places: [usize; 3],
+    coefficients: [f64; 3],
+    bound: f64,
+    /// How much the row may be exceeded.
+    slack: f64,
+}
+
+impl Terms {
+    fn of(row: &Row, size: usize, slack: f64) -> Self {
+        let mut out = Self { places: [0; 3], coefficients: [0.0; 3], bound: row.bound, slack };
+        let known = row.terms().filter(|(node, _)| *node < size);
+        for ((place, coefficient), (node, a)) in out.places.iter_mut().zip(&mut out.coefficients).zip(known) {
+            (*place, *coefficient) = (node, a);
+        }
+        out
+    }
+
+    /// Places with their coefficients.
+    pub(super) fn known(&self) -> impl Iterator<Item = (usize, f64)> {
+        self.places.into_iter().zip(self.coefficients).filter(|(_, c)| *c != 0.0)
+    }
+
+    /// How far its places lie apart.
+    pub(super) fn span(&self) -> usize {
+        let (low, high) = self.known().fold((usize::MAX, 0), |(low, high), (place, _)| (low.min(place), high.max(place)));
+        high.saturating_sub(low)
+    }
+
+    fn product(&self, x: &[f64]) -> f64 {
+        let ([i, j, k], [a, b, c]) = (self.places, self.coefficients);
+        a * x[i] + b * x[j] + c * x[k]
+    }
+
+    fn excess(&self, x: &[f64]) -> f64 {
+        self.product(x) - self.bound - self.slack
+    }
+
+    fn add(&self, factor: f64, out: &mut [f64]) {
+        for (place, a) in self.places.into_iter().zip(self.coefficients) {
+            out[place] += a * factor;
+        }
+    }
+}
+
+/// Where the iteration stands.
+struct Point {
+    x: Vec<f64>,
+    s: Vec<f64>,
+    lambda: Vec<f64>,
+}
+
+impl Point {
+    fn new(terms: &[Terms], start: &[f64]) -> Self {
+        let x = start.to_vec();
+        let scale = terms.iter().map(|row| row.excess(&x)).fold(1e-6, f64::max);
+        let s: Vec<f64> = terms.iter().map(|row| (-row.excess(&x)).max(scale)).collect();
+        let lambda = s.iter().map(|s| scale * scale / s).collect();
+        Self { x, s, lambda }
+    }
+
+    fn advance(&mut self, newton: &Newton, step: f64) {
+        let pairs = [(&mut self.x, &newton.dx), (&mut self.s, &newton.ds), (&mut self.lambda, &newton.dl)];
+        for (values, steps) in pairs {
+            for (v, d) in values.iter_mut().zip(steps) {
+                *v += step * d;
             }
         }
     }
-    out
 }
 
-/// The step at which the first value reaches zero; at most just above 1, so that a share of it may still be whole.
+/// One direction.
+struct Newton {
+    dx: Vec<f64>,
+    ds: Vec<f64>,
+    dl: Vec<f64>,
+}
+
+impl Newton {
+    fn solve(
+        &mut self,
+        terms: &[Terms],
+        band: &Band,
+        gradient: &[f64],
+        infeasible: &[f64],
+        complementarity: &[f64],
+        point: &Point,
+    ) {
+        for (d, g) in self.dx.iter_mut().zip(gradient) {
+            *d = -g;
+        }
+        let pairs = || point.s.iter().zip(&point.lambda).zip(complementarity.iter().zip(infeasible));
+        // All divisions first, then what they are added to.
+        for (push, ((s, l), (c, p))) in self.dl.iter_mut().zip(pairs()) {
+            *push = (c - l * p) / s;
+        }
+        for (row, push) in terms.iter().zip(&self.dl) {
+            row.add(*push, &mut self.dx);
+        }
+        band.solve(&mut self.dx);
+        for ((ds, row), p) in self.ds.iter_mut().zip(terms).zip(infeasible) {
+            *ds = -p - row.product(&self.dx);
+        }
+        for ((dl, ds), ((s, l), (c, _))) in self.dl.iter_mut().zip(&self.ds).zip(pairs()) {
+            *dl = (-c - l * ds) / s;
+        }
+    }
+
+    /// The step at which the first slack or multiplier reaches zero; at most just above 1, so that a share of it may
+    /// still be whole.
+    fn longest(&self, point: &Point) -> f64 {
+        longest(&point.s, &self.ds).min(longest(&point.lambda, &self.dl))
+    }
+
+    /// Sum of the products of slacks and multipliers after a step.
+    fn products_after(&self, point: &Point, step: f64) -> f64 {
+        let slacks = point.s.iter().zip(&self.ds);
+        let multipliers = point.lambda.iter().zip(&self.dl);
+        slacks.zip(multipliers).fold(0.0, |sum, ((s, ds), (l, dl))| sum + (s + step * ds) * (l + step * dl))
+    }
+}
+
 fn longest(values: &[f64], steps: &[f64]) -> f64 {
-    values.iter().zip(steps).filter(|&(_, d)| *d < 0.0).map(|(v, d)| -v / d).fold(1.0 / STEP_SHARE, f64::min)
-}
-
-fn advance(values: &mut [f64], steps: &[f64], step: f64) {
-    for (v, d) in values.iter_mut().zip(steps) {
-        *v += step * d;
-    }
-}
-
-/// `W + A' diag(ratio) A` and its Cholesky factor: row `i` holds columns `i - width ..= i`.
-struct Band {
-    width: usize,
-    size: usize,
-    cells: Vec<f64>,
-}
-
-impl Band {
-    fn new(rows: &[Row], size: usize) -> Self {
-        let width = rows
-            .iter()
-            .filter_map(|r| Some(r.terms().map(|t| t.0).max()? - r.terms().map(|t| t.0).min()?))
-            .max()
-            .unwrap_or(0);
-        Self { width, size, cells: vec![0.0; size * (width + 1)] }
-    }
-
-    /// The place of column `j <= i` in row `i`; `j >= i - width`.
-    fn place(&self, i: usize, j: usize) -> usize {
-        i * (self.width + 1) + self.width + j - i
-    }
-
-    fn at(&self, i: usize, j: usize) -> f64 {
-        self.cells.get(self.place(i, j)).copied().unwrap_or(0.0)
-    }
-
-    fn add(&mut self, i: usize, j: usize, value: f64) {
-        let place = self.place(i, j);
-        if let Some(cell) = self.cells.get_mut(place) {
-            *cell += value;
+    let mut least = 1.0 / STEP_SHARE;
+    for (v, d) in values.iter().zip(steps) {
+        // Only what would pass zero within a hair more is worth the division.
+        if v + least * (1.0 + 1e-9) * d < 0.0 {
+            least = least.min(-v / d);
         }
     }
-
-    /// `None` where the matrix is not positive definite in floating point.
-    fn factor(&mut self, rows: &[Row], inverse_weights: &[f64], ratio: &[f64]) -> Option<()> {
-        self.cells.fill(0.0);
-        for (i, v) in inverse_weights.iter().enumerate().take(self.size) {
-            self.add(i, i, 1.0 / v);
-        }
-        for (row, ratio) in rows.iter().zip(ratio) {
-            for (i, a) in row.terms() {
-                for (j, b) in row.terms().filter(|&(j, _)| j <= i) {
-                    self.add(i, j, a * b * ratio);
-                }
-            }
-        }
-        for i in 0..self.size {
-            let first = i.saturating_sub(self.width);
-            for j in first..=i {
-                let from = first.max(j.saturating_sub(self.width));
-                let mut sum = self.at(i, j);
-                for k in from..j {
-                    sum -= self.at(i, k) * self.at(j, k);
-                }
-                let value = if i == j { sum.sqrt() } else { sum / self.at(j, j) };
-                if !value.is_finite() || (i == j && value <= 0.0) {
-                    return None;
-                }
-                let place = self.place(i, j);
-                *self.cells.get_mut(place)? = value;
-            }
-        }
-        Some(())
-    }
-
-    /// The first column of row `i`, its cells before the diagonal, and the diagonal.
-    fn row(&self, i: usize) -> Option<(usize, &[f64], f64)> {
-        let first = i.saturating_sub(self.width);
-        let cells = self.cells.get(self.place(i, first)..=self.place(i, i))?;
-        let (diagonal, before) = cells.split_last()?;
-        Some((first, before, *diagonal))
-    }
-
-    /// Solves in place with the factor.
-    fn solve(&self, b: &mut [f64]) {
-        for i in 0..self.size {
-            let Some((first, before, diagonal)) = self.row(i) else { return };
-            let (known, rest) = b.split_at_mut(i);
-            let sum: f64 = before.iter().zip(known.get(first..).unwrap_or(&[])).map(|(l, x)| l * x).sum();
-            if let Some(x) = rest.first_mut() {
-                *x = (*x - sum) / diagonal;
-            }
-        }
-        for i in (0..self.size).rev() {
-            let Some((first, before, diagonal)) = self.row(i) else { return };
-            let (open, rest) = b.split_at_mut(i);
-            let Some(x) = rest.first_mut() else { return };
-            *x /= diagonal;
-            for (l, y) in before.iter().zip(open.get_mut(first..).unwrap_or(&mut [])) {
-                *y -= l * *x;
-            }
-        }
-    }
+    least
 }

@@ -4,6 +4,7 @@
 //! numbers; [`integers`] makes every class exact: `class` turns slices into curves of points, `hull` compares
 //! points, `fixpoint` lowers prices until all conditions hold, `overrides` lifts a surface around fixed marks.
 
+mod band;
 mod class;
 mod discount;
 pub mod european;
