@@ -13,6 +13,7 @@ mod event;
 mod executable;
 mod few_quotes;
 mod frame;
+mod optima;
 mod outcome;
 mod outliers;
 mod prior;

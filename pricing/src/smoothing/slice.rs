@@ -2,6 +2,7 @@
 
 use super::aim::Aim;
 use super::frame::Frame;
+use super::optima::Optima;
 use super::robust::{Fit, Observation, observations};
 use super::tier2::{Band, Solution};
 use super::{SliceInput, VolatilityQuote};
@@ -28,6 +29,7 @@ pub(super) struct Slice<'a> {
     pub aim: Aim,
     pub bands: Vec<Band>,
     pub solution: Option<Solution>,
+    pub optima: Optima,
     pub volatility: Vec<f64>,
 }
 
@@ -55,6 +57,7 @@ impl<'a> Slice<'a> {
             aim: Aim::default(),
             bands: Vec::new(),
             solution: None,
+            optima: Optima::default(),
             volatility: Vec::new(),
         }
     }

@@ -64,7 +64,7 @@ fn solve(slices: &mut [Slice], tier2: &mut Tier2, settings: &SmoothingSettings) 
             Vec::new()
         };
         slice.aim.floor = density_floor(&slice.frame, &slice.target, settings);
-        let solution = tier2.solve(&slice.frame, &slice.aim, &slice.bands, &earlier, settings);
+        let solution = tier2.solve(&slice.frame, &slice.aim, &slice.bands, &earlier, &mut slice.optima, settings);
         if let Some(old) = &slice.solution {
             for (old, new) in old.price.iter().zip(&solution.price) {
                 largest = largest.max((old - new).abs() * slice.frame.currency());

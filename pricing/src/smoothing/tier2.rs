@@ -3,6 +3,7 @@
 use super::aim::{Aim, even_out, relax};
 use super::calendar::{self, ChordRow};
 use super::frame::Frame;
+use super::optima::Optima;
 use super::program::{Outcome, Program};
 use super::repair::{inner_start, repair, worst_second_difference};
 use super::row::{Row, RowKind, rescaled};
@@ -96,15 +97,18 @@ pub(super) struct Tier2 {
 }
 
 impl Tier2 {
-    /// Solves one slice above all `earlier` solutions (empty where no calendar ties it).
+    /// Solves one slice above all `earlier` solutions (empty where no calendar ties it); `optima` are its own of the round
+    /// before.
     pub(super) fn solve(
         &mut self,
         frame: &Frame,
         aim: &Aim,
         bands: &[Band],
         earlier: &[&Solution],
+        optima: &mut Optima,
         settings: &SmoothingSettings,
     ) -> Solution {
+        optima.rewind();
         let mut lifted = std::mem::take(&mut self.lifted);
         lifted.clone_from(aim);
         calendar::node_floors(&frame.m, earlier, &mut self.floors);
@@ -116,7 +120,7 @@ impl Tier2 {
         for i in 0..known.len() {
             self.add_floor(frame, &lifted, i, lifted.price[i] - 2.0 * lifted.unit[i], &mut known);
         }
-        let mut solution = self.optimum(frame, &lifted, earlier, settings);
+        let mut solution = self.optimum(frame, &lifted, earlier, optima, settings);
         let mut holds = false;
         for _ in 0..CUT_ROUNDS {
             let mut broken = false;
@@ -135,7 +139,7 @@ impl Tier2 {
                 holds = true;
                 break;
             }
-            solution = self.optimum(frame, &lifted, earlier, settings);
+            solution = self.optimum(frame, &lifted, earlier, optima, settings);
         }
         let sound = holds && solution.status == SolverStatus::Converged && self.sound(frame, &solution);
         if !sound {
@@ -190,14 +194,27 @@ impl Tier2 {
         }
     }
 
-    fn optimum(&mut self, frame: &Frame, aim: &Aim, earlier: &[&Solution], settings: &SmoothingSettings) -> Solution {
+    fn optimum(
+        &mut self,
+        frame: &Frame,
+        aim: &Aim,
+        earlier: &[&Solution],
+        optima: &mut Optima,
+        settings: &SmoothingSettings,
+    ) -> Solution {
+        if let Some(known) = optima.recall(aim, &self.rows) {
+            return known;
+        }
         let n = frame.m.len();
+        let mut repeatable = true;
         let mut edits = vec![Edits::default(); n];
         let (mut e, mut status, mut residual) = (vec![0.0; n], SolverStatus::Converged, 0.0);
         if self.rows.iter().any(|row| row.bound > 0.0) {
             let most = settings.program_iterations_max;
             let mut outcome = self.program.solve(&aim.curvature, &self.rows, most);
             if outcome.status != SolverStatus::Converged {
+                // The start inside the rows depends on more than aim and rows.
+                repeatable = false;
                 outcome = self.in_wider_units(frame, aim, earlier, settings);
             }
             (status, residual) = (outcome.status, outcome.residual);
@@ -217,6 +234,11 @@ impl Tier2 {
             aim.price.iter().zip(&aim.unit).zip(&e).map(|((t, unit), e)| (t + unit * e).max(0.0)).collect();
         let mut solution = Solution { e, edits, status, residual, ..Solution::of_prices(price) };
         solution.publish_puts(frame);
+        if repeatable {
+            optima.keep(aim, &self.rows, &solution);
+        } else {
+            optima.forget();
+        }
         solution
     }
 
