@@ -4,7 +4,7 @@ use super::VolatilityQuote;
 use super::frame::{Frame, compress};
 use super::prior::Prior;
 use super::smile::Smile;
-use super::spline::{NaturalCubic, SmoothingSpline};
+use super::spline::{LANES, NaturalCubic, SmoothingSpline};
 use super::wings::Wing;
 use crate::settings::SmoothingSettings;
 
@@ -299,18 +299,24 @@ impl Robust {
         let (first, last) = (crate::math::ln(0.4 * gap), libm::log(1.2 * span.max(gap)));
         let mut best: Option<(f64, f64)> = None;
         if lambda.is_none() {
-            for trial in 0..trials {
-                let place = f64::from(trial) / f64::from(trials.max(2) - 1);
+            let lambda_of = |trial: usize| {
+                let place = trial as f64 / f64::from(trials.max(2) - 1);
                 let bandwidth = crate::math::exp(first + (last - first) * place);
-                let lambda = SmoothingSpline::lambda_of_bandwidth(bandwidth, weight, gap);
-                let Some(fit) = self.spline.fit(&self.residuals, &knots.weight, lambda) else { continue };
-                let left = n as f64 - settings.gcv_gamma * fit.degrees_of_freedom;
-                if left <= 0.0 {
-                    continue;
-                }
-                let score = n as f64 * fit.residual / (left * left);
-                if best.is_none_or(|(least, _)| score < least) {
-                    best = Some((score, lambda));
+                SmoothingSpline::lambda_of_bandwidth(bandwidth, weight, gap)
+            };
+            for start in (0..trials as usize).step_by(LANES) {
+                // A last batch that is not full repeats its last trial, which then cannot win again.
+                let lambdas = std::array::from_fn(|l| lambda_of((start + l).min(trials as usize - 1)));
+                for (fit, lambda) in self.spline.figures(&knots.weight, lambdas).into_iter().zip(lambdas) {
+                    let Some(fit) = fit else { continue };
+                    let left = n as f64 - settings.gcv_gamma * fit.degrees_of_freedom;
+                    if left <= 0.0 {
+                        continue;
+                    }
+                    let score = n as f64 * fit.residual / (left * left);
+                    if best.is_none_or(|(least, _)| score < least) {
+                        best = Some((score, lambda));
+                    }
                 }
             }
         }

@@ -1,6 +1,9 @@
 //! The penalised cubic smoothing spline, in O(n).
 
+mod lanes;
+
 use super::banded::Pentadiagonal;
+pub(super) use lanes::LANES;
 
 /// A natural cubic spline through values at ascending knots; straight outside.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -57,6 +60,7 @@ pub(super) struct SmoothingSpline {
     matrix: Pentadiagonal,
     inverse: Vec<[f64; 3]>,
     gamma: Vec<f64>,
+    lanes: lanes::Lanes,
     /// `1 - H_ii` at the last fit.
     pub leave: Vec<f64>,
     /// Fitted values of the last fit.
@@ -196,6 +200,22 @@ mod tests {
         for knot in &knots[1..n - 1] {
             let slope = |y: f64| (curve.value(y + 1e-6) - curve.value(y)) / 1e-6;
             assert!((slope(knot - 1e-6) - slope(*knot)).abs() < 1e-5);
+        }
+    }
+
+    #[test]
+    fn lambdas_side_by_side_are_fitted_like_each_alone() {
+        let (knots, values, weights) = data();
+        for n in [3, 4, 5, 14] {
+            let mut spline = SmoothingSpline::default();
+            spline.prepare(&knots[..n], &values[..n], &weights[..n]);
+            // The last matrix is not positive definite.
+            let lambdas = [1e-3, 0.7, 50.0, -1e3];
+            let together = spline.figures(&weights[..n], lambdas);
+            for (one, lambda) in together.into_iter().zip(lambdas) {
+                assert_eq!(one, spline.fit(&values[..n], &weights[..n], lambda), "{n} {lambda}");
+            }
+            assert!(together[0].is_some() && together[3].is_none());
         }
     }
 
