@@ -28,22 +28,6 @@ pub(super) struct Row {
     pub node: usize,
 }
 
-impl Row {
-    /// `coefficients . x[first..]`.
-    pub(super) fn dot(&self, x: &[f64]) -> f64 {
-        let window = x.get(self.first..).unwrap_or(&[]);
-        self.coefficients.iter().zip(window).fold(0.0, |sum, (a, x)| sum + a * x)
-    }
-
-    /// Adds `factor` times the coefficients to `x[first..]`.
-    pub(super) fn add(&self, factor: f64, x: &mut [f64]) {
-        let window = x.get_mut(self.first..).unwrap_or(&mut []);
-        for (a, x) in self.coefficients.iter().zip(window) {
-            *x += a * factor;
-        }
-    }
-}
-
 /// The rows in larger units: `ratio` of new to old for each variable, each row scaled to a largest coefficient of 1.
 pub(super) fn rescaled(rows: &[Row], ratio: &[f64]) -> Vec<Row> {
     let scaled = |row: &Row| {
