@@ -231,6 +231,13 @@ pub(crate) struct ServeArguments {
     /// TOML file over the defaults; CLOSEMARK_<SECTION>_<KEY> wins over both.
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
+    /// Folder with the published closes, such as `close` wrote; wins over storage.out.
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Folder with the input of closes, for the venues' quotes on a card; may be given more than once; wins over
+    /// storage.inputs.
+    #[arg(long, value_name = "DIR")]
+    pub inputs: Vec<PathBuf>,
     /// Print the documented configuration in force and end.
     #[arg(long)]
     pub print_config: bool,

@@ -77,11 +77,20 @@ pub(crate) fn run_corrected(arguments: &CloseArguments, correction: &Correction<
     let board = profile.stage("figures", || figures::board(&closed.day, &closed.marks));
 
     let mut text = summary::closed(&closed.day, &board, &closed.published);
+    if cfg!(feature = "serve") {
+        text.push_str(&look(arguments));
+    }
     if arguments.profile {
         text.push_str(&profile.to_table(board.total.series));
     }
     output::print(&text)?;
     Ok(if closed.published.state == RunState::Preliminary { Exit::Held } else { Exit::Done })
+}
+
+/// The command that shows the close in a browser.
+fn look(arguments: &CloseArguments) -> String {
+    let inputs = arguments.input.as_ref().map_or_else(String::new, |folder| format!(" --inputs {}", folder.display()));
+    format!("Look at it in a browser: closemark serve --out {}{inputs}\n", arguments.out.display())
 }
 
 fn choices(arguments: &CloseArguments) -> RunChoices {

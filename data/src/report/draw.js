@@ -177,12 +177,30 @@ globalThis.closemark = (() => {
     return list.filter((r) => r.otm && finite(r.volatility) && finite(X[axis].of(r))).map((r) => [X[axis].of(r), r.volatility]);
   }
 
+  // Where a strike stands on an axis; by delta it stands where its out-of-the-money series does.
+  function placeOf(slice, list, axis) {
+    if (axis === "delta") {
+      const places = new Map(list.filter((r) => r.otm).map((r) => [r.strike, X.delta.of(r)]));
+      return (strike) => places.get(strike) ?? null;
+    }
+    const spread = slice.atm && slice.time > 0 ? slice.atm * Math.sqrt(slice.time) : 1;
+    return (strike) => {
+      if (axis === "strike") return strike;
+      if (!slice.forward) return null;
+      const k = Math.log(strike / slice.forward);
+      return axis === "log" ? k : axis === "root" ? k / Math.sqrt(slice.time) : k / spread;
+    };
+  }
+
   // Smile and residuals of one slice. Options: x (strike, log, deviations, root, delta), y (volatility, variance), all
-  // (also in-the-money series), ghosts (other slices whose curves are drawn faintly), chosen (a symbol), pick (called
-  // with the row that is clicked or entered).
+  // (also in-the-money series), wide (all listed strikes, not only those with a two-sided quote), ghosts (other slices
+  // whose curves are drawn faintly), lines (further curves: {strike, volatility, name}, name being their class: round,
+  // past, target or cap), leftOut (symbols to be drawn as excluded instead of those that the last fit left out), chosen
+  // (a symbol), pick (called with the row that is clicked or entered).
   function smile(element, slice, words, options) {
-    const state = Object.assign({ x: "strike", y: "volatility", all: false, ghosts: [] }, options);
+    const state = Object.assign({ x: "strike", y: "volatility", all: false, wide: false, ghosts: [], lines: [] }, options);
     const everything = rows(slice, words);
+    if (state.leftOut) for (const r of everything) r.excluded = state.leftOut.has(r.symbol);
     const up = Y[state.y];
     const height_of = (volatility) => up.of(volatility, slice.time);
     responsive(element, (width) => {
@@ -196,7 +214,7 @@ globalThis.closemark = (() => {
       const svg = canvas(element, width, low.bottom + 36, label);
 
       const two = shown.filter((r) => finite(r.midVolatility));
-      const xs = (two.length > 1 ? two : shown).map(axis.of);
+      const xs = (two.length > 1 && !state.wide ? two : shown).map(axis.of);
       if (xs.length === 0) {
         node(svg, "text", { x: width / 2, y: 90, "text-anchor": "middle", class: "empty" }, "No volatility is known in this slice.");
         return;
@@ -207,7 +225,14 @@ globalThis.closemark = (() => {
       const within = (v) => v >= x[0] && v <= x[1];
       const curve = curvePoints(slice, everything, state.x).map((p) => [p[0], height_of(p[1])]);
       const ghosts = state.ghosts.map((g) => curvePoints(g, rows(g, words), state.x).map((p) => [p[0], up.of(p[1], g.time)]));
+      const place = placeOf(slice, everything, state.x);
+      const lines = state.lines.map((line) => ({
+        name: line.name,
+        // No line across strikes that it does not speak of.
+        points: line.strike.map((strike, i) => (finite(line.volatility[i]) && finite(place(strike)) ? [place(strike), height_of(line.volatility[i])] : null)),
+      }));
       const ys = [];
+      for (const line of lines) if (line.name === "round") for (const p of line.points) if (p && within(p[0])) ys.push(p[1]);
       for (const r of shown) {
         if (!within(axis.of(r))) continue;
         if (finite(r.midVolatility) && !r.excluded) ys.push(height_of(r.midVolatility));
@@ -252,6 +277,9 @@ globalThis.closemark = (() => {
       node(plot, "path", { d: paths.putBar, class: "bar put" });
       for (const ghost of ghosts) {
         node(plot, "path", { d: polyline(ghost.map((p) => [sx(p[0]), clamp(sy(p[1]), -4000, 8000)])), class: "curve ghost" });
+      }
+      for (const line of lines) {
+        node(plot, "path", { d: polyline(line.points.map((p) => p && [sx(p[0]), clamp(sy(p[1]), -4000, 8000)])), class: "curve " + line.name });
       }
       node(plot, "path", { d: polyline(curve.map((p) => [sx(p[0]), clamp(sy(p[1]), -4000, 8000)])), class: "curve" });
       node(plot, "path", { d: paths.callMid, class: "mid call" });

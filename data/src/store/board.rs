@@ -24,6 +24,8 @@ pub struct BoardEntry {
     pub doubt: f64,
     /// The slice of its worst edit: its place among the underlying's slices.
     pub worst_slice: Option<usize>,
+    /// The row of marks with its worst edit.
+    pub worst_row: Option<u32>,
 }
 
 /// Every underlying, least believable first; ties by symbol.
@@ -37,14 +39,14 @@ pub fn board(close: &Close) -> Vec<BoardEntry> {
 fn entry(close: &Close, underlying: &str, rows: std::ops::Range<u32>) -> BoardEntry {
     let mut figures = Figures::default();
     let mut price_micros = None;
-    let mut worst: Option<(f64, RowView<'_>)> = None;
-    for view in rows.filter_map(|row| close.marks().row(row)) {
+    let mut worst: Option<(f64, u32, RowView<'_>)> = None;
+    for (row, view) in rows.filter_map(|row| Some((row, close.marks().row(row)?))) {
         count_series(&mut figures, view);
         price_micros = price_micros.or_else(|| view.decimal(mark::UNDERLYING_PRICE));
         if let Some(edit) = view.number(mark::EDIT_HALF_SPREADS).map(f64::abs).filter(|edit| edit.is_finite())
-            && worst.is_none_or(|(most, _)| edit > most)
+            && worst.is_none_or(|(most, ..)| edit > most)
         {
-            worst = Some((edit, view));
+            worst = Some((edit, row, view));
         }
     }
     let mut confidence: Option<f64> = None;
@@ -56,7 +58,8 @@ fn entry(close: &Close, underlying: &str, rows: std::ops::Range<u32>) -> BoardEn
             confidence = Some(confidence.map_or(own, |least| least.min(own)));
         }
     }
-    let worst_slice = worst.and_then(|(_, worst)| {
+    let worst_row = worst.map(|(_, row, _)| row);
+    let worst_slice = worst.and_then(|(_, _, worst)| {
         slices.iter().position(|(id, view)| {
             id.root == worst.text(mark::ROOT)
                 && Some(id.expiration) == worst.date(mark::EXPIRATION)
@@ -65,7 +68,8 @@ fn entry(close: &Close, underlying: &str, rows: std::ops::Range<u32>) -> BoardEn
         })
     });
     let doubt = doubt(&figures, confidence);
-    BoardEntry { underlying: underlying.to_owned(), price_micros, figures, confidence, doubt, worst_slice }
+    let underlying = underlying.to_owned();
+    BoardEntry { underlying, price_micros, figures, confidence, doubt, worst_slice, worst_row }
 }
 
 fn count_series(figures: &mut Figures, view: RowView<'_>) {

@@ -5,6 +5,7 @@ mod confidence;
 mod exceptions;
 mod figures;
 mod fixed;
+mod history;
 mod offered;
 mod premiums;
 mod risk_rows;
@@ -22,11 +23,12 @@ use crate::day::UnderlyingDay;
 use crate::nbbo::{Nbbo, consolidate};
 use crate::price::Price;
 use crate::settings::Settings;
-use crate::smoothing::{SliceInput, SmoothedSlice, smooth_class};
+use crate::smoothing::{Round, SliceInput, SmoothedSlice, smooth_class, smooth_class_by_rounds};
 use crate::vocabulary::{ExerciseStyle, QuoteFlag, Reason, Reasons};
 
 use fixed::Fixed;
 pub use fixed::{Contradiction, FixedMark};
+pub use history::{PriceSteps, SliceHistory, SmoothingStep, mark_underlying_by_steps};
 use offered::Offered;
 pub use offered::{SmoothingClass, smoothing_classes};
 use premiums::{SlicePrices, class_prices};
@@ -42,6 +44,16 @@ struct ClassResult {
     prices: Vec<SlicePrices>,
     /// Places of each smoothing quote's series: per slice, parallel to the smoother's outcomes.
     offered: Vec<Vec<usize>>,
+    /// The rounds of each smoothing, by slice: one smoothing, or two where quotes were found to be stale; none where only
+    /// the result is kept.
+    rounds: Vec<Vec<Vec<Round>>>,
+}
+
+/// What is kept of the way to a result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Keep {
+    Result,
+    Rounds,
 }
 
 /// Marks one underlying: the whole method, from venue quotes to published integers.
@@ -71,7 +83,7 @@ pub fn mark_underlying_fixed(
 /// The marks, and the fixed series of classes whose conditions they contradict.
 fn mark(day: &UnderlyingDay, fixed: &Fixed<'_>, settings: &Settings) -> (UnderlyingMarks, Vec<String>) {
     let (mut before, mut contradicted) = (BTreeMap::new(), Vec::new());
-    let mut marks = smooth(day, fixed, settings, &mut |result| {
+    let mut marks = smooth(day, fixed, Keep::Result, settings, &mut |result| {
         before.extend(result.prices.iter().flat_map(|p| &p.fixed).map(|(_, _, series, was)| (*series, *was)));
         if result.prices.iter().any(|p| p.contradicted) {
             contradicted.extend(fixed.symbols(&result.prices));
@@ -86,6 +98,7 @@ fn mark(day: &UnderlyingDay, fixed: &Fixed<'_>, settings: &Settings) -> (Underly
 fn smooth(
     day: &UnderlyingDay,
     fixed: &Fixed<'_>,
+    keep: Keep,
     settings: &Settings,
     seen: &mut dyn FnMut(&ClassResult),
 ) -> UnderlyingMarks {
@@ -121,7 +134,7 @@ fn smooth(
             nbbos.iter_mut().for_each(|n| n.flags.insert(QuoteFlag::AfterHoursUnderlying));
             marks.exceptions.push(exceptions::replaced_spot(day, print, spot));
         }
-        let (volatilities, result) = close_class(day, &slices, terms, &mut nbbos, fixed, settings);
+        let (volatilities, result) = close_class(day, &slices, terms, &mut nbbos, fixed, keep, settings);
         seen(&result);
         figures::fill_class(&mut marks, &slices, &result, &nbbos, settings);
         series_rows::fill_class(&mut marks, day, &slices, &result, &volatilities, &nbbos, settings);
@@ -143,6 +156,7 @@ fn close_class(
     terms: ClassTerms,
     nbbos: &mut [Nbbo],
     fixed: &Fixed<'_>,
+    keep: Keep,
     settings: &Settings,
 ) -> (Vec<QuoteVolatility>, ClassResult) {
     let mut works = terms.works;
@@ -153,12 +167,21 @@ fn close_class(
             work.parity.suspect = gap > 1.0;
         }
     }
-    let mut smoothed = smooth_class(&inputs, &settings.smoothing);
+    let mut rounds = Vec::new();
+    let mut smooth = |inputs: &[SliceInput]| match keep {
+        Keep::Result => smooth_class(inputs, &settings.smoothing),
+        Keep::Rounds => {
+            let (smoothed, own) = smooth_class_by_rounds(inputs, &settings.smoothing);
+            rounds.push(own);
+            smoothed
+        }
+    };
+    let mut smoothed = smooth(&inputs);
     if flag_stale(&offered, &mut inputs, &smoothed, nbbos, settings) {
-        smoothed = smooth_class(&inputs, &settings.smoothing);
+        smoothed = smooth(&inputs);
     }
     let prices = class_prices(&works, slices, &smoothed, nbbos, fixed, settings);
-    (volatilities, ClassResult { works, smoothed, prices, offered })
+    (volatilities, ClassResult { works, smoothed, prices, offered, rounds })
 }
 
 /// Flags stale quotes and lowers their weight; true where any was found.

@@ -145,7 +145,32 @@ pub struct SmoothedSlice {
     pub solver_residual: Option<f64>,
 }
 
+/// One round of the iteration, of one slice: how the curve came to be what it is.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Round {
+    /// Tier 1's volatility at each strike, after wings and caps: what tier 2 aimed at; empty without a curve.
+    pub target: Vec<f64>,
+    /// The curve's volatility at each strike at the end of the round. After the last round it is what
+    /// [`SmoothedSlice::volatility`] says.
+    pub volatility: Vec<f64>,
+    /// The least and the largest volatility that the gradual caps leave at each strike; `None` where none applies, that
+    /// is between the outermost accepted quotes, and where the curve is not the slice's own fit.
+    pub caps: Vec<Option<[f64; 2]>>,
+    /// Whether the round's fit used each quote, in order.
+    pub used: Vec<bool>,
+}
+
 /// Smooths all slices of one class.
 pub fn smooth_class(slices: &[SliceInput], settings: &SmoothingSettings) -> Vec<SmoothedSlice> {
-    surface::smooth(slices, settings)
+    surface::smooth(slices, settings, None)
+}
+
+/// [`smooth_class`], and each slice's rounds in order: the same curves by the same steps.
+pub fn smooth_class_by_rounds(
+    slices: &[SliceInput],
+    settings: &SmoothingSettings,
+) -> (Vec<SmoothedSlice>, Vec<Vec<Round>>) {
+    let mut rounds = vec![Vec::new(); slices.len()];
+    let smoothed = surface::smooth(slices, settings, Some(&mut rounds));
+    (smoothed, rounds)
 }

@@ -39,6 +39,18 @@ impl Smile {
             (self.inside(y), MarkSource::Smoothed)
         }
     }
+
+    /// What the gradual caps leave at log-moneyness `k`, beyond the edges.
+    fn caps(&self, k: f64, settings: &SmoothingSettings) -> Option<[f64; 2]> {
+        let y = compress(k, self.stdev);
+        if y < self.low.y_edge {
+            Some(self.low.caps(k, self.stdev, settings))
+        } else if y > self.high.y_edge {
+            Some(self.high.caps(k, self.stdev, settings))
+        } else {
+            None
+        }
+    }
 }
 
 /// A target curve.
@@ -57,6 +69,14 @@ pub(super) enum Target {
 }
 
 impl Target {
+    /// The least and the largest volatility that the gradual caps leave at log-moneyness `k`, where one applies.
+    pub(super) fn caps(&self, k: f64, settings: &SmoothingSettings) -> Option<[f64; 2]> {
+        match self {
+            Self::Own(smile) => smile.caps(k, settings),
+            _ => None,
+        }
+    }
+
     /// Volatility at log-moneyness `k` and what decided it.
     pub(super) fn volatility(&self, k: f64, settings: &SmoothingSettings) -> (f64, MarkSource) {
         match self {

@@ -9,11 +9,15 @@ use super::slice::Slice;
 use super::smile::Target;
 use super::targets::{PRICE_TELLS, retarget};
 use super::tier2::{Solution, Tier2};
-use super::{SliceInput, SmoothedSlice};
+use super::{Round, SliceInput, SmoothedSlice};
 use crate::settings::SmoothingSettings;
 
-/// Smooths all slices of one class.
-pub(super) fn smooth(inputs: &[SliceInput], settings: &SmoothingSettings) -> Vec<SmoothedSlice> {
+/// Smooths all slices of one class; where `rounds_of` is given, each slice's curve after each round is put there.
+pub(super) fn smooth(
+    inputs: &[SliceInput],
+    settings: &SmoothingSettings,
+    mut rounds_of: Option<&mut [Vec<Round>]>,
+) -> Vec<SmoothedSlice> {
     let mut slices: Vec<Slice> = inputs.iter().map(|input| Slice::new(input, settings)).collect();
     for slice in slices.iter_mut().filter(|slice| slice.frame.valid) {
         drop_beyond_belief(slice);
@@ -30,6 +34,11 @@ pub(super) fn smooth(inputs: &[SliceInput], settings: &SmoothingSettings) -> Vec
         retarget(inputs, &mut slices, &mut targets, settings);
         compromise(&mut slices);
         let moved = solve(&mut slices, &mut tier2, settings);
+        for (own, (slice, target)) in
+            rounds_of.iter_mut().flat_map(|all| all.iter_mut()).zip(slices.iter().zip(&targets))
+        {
+            own.push(snapshot(slice, target.as_ref(), settings));
+        }
         let changed = detect(&mut slices, round);
         if !changed && (round == 1 || moved <= settings.mark_tolerance || !slices.iter().any(|s| s.dirty)) {
             settled = true;
@@ -37,6 +46,22 @@ pub(super) fn smooth(inputs: &[SliceInput], settings: &SmoothingSettings) -> Vec
         }
     }
     slices.iter().zip(&targets).map(|(slice, target)| finish(slice, target.as_ref(), iterations, settled)).collect()
+}
+
+/// A slice as a round left it.
+fn snapshot(slice: &Slice, target: Option<&Target>, settings: &SmoothingSettings) -> Round {
+    let caps = |k: &f64| target.and_then(|target| target.caps(*k, settings));
+    Round {
+        target: slice.target.clone(),
+        volatility: if target.is_some() { slice.volatility.clone() } else { Vec::new() },
+        caps: slice.frame.log_moneyness.iter().map(caps).collect(),
+        used: slice
+            .observed
+            .iter()
+            .zip(&slice.usable)
+            .map(|(o, usable)| *usable && !o.excluded && !o.rejected)
+            .collect(),
+    }
 }
 
 /// Tier 1 of one slice, refitted while an executable spread names a quote to drop.

@@ -64,6 +64,13 @@ impl Wing {
         }
     }
 
+    /// The least and the largest volatility that the gradual caps leave at `k` beyond the edge.
+    pub(super) fn caps(&self, k: f64, stdev: f64, settings: &SmoothingSettings) -> [f64; 2] {
+        let reach = libm::tanh((compress(k, stdev) - self.y_edge).abs());
+        let (low, high) = (settings.cap_rise.min(0.9), settings.cap_rise);
+        [self.sigma_edge * (1.0 - low * reach), self.sigma_edge * (1.0 + high * reach)]
+    }
+
     /// Volatility at `k` beyond the edge and what decided it.
     pub(super) fn volatility(&self, k: f64, stdev: f64, time: f64, settings: &SmoothingSettings) -> (f64, MarkSource) {
         let reach = libm::tanh((compress(k, stdev) - self.y_edge).abs());

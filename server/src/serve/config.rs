@@ -50,6 +50,7 @@ pub(crate) struct ServerSection {
 pub(crate) struct StorageSection {
     pub(crate) folder: PathBuf,
     pub(crate) out: PathBuf,
+    pub(crate) inputs: Vec<PathBuf>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -98,6 +99,7 @@ pub(crate) struct Limits {
     pub(crate) closes_pending_max: u32,
     pub(crate) watchers_max: u32,
     pub(crate) closes_memory_mebibytes: u32,
+    pub(crate) inputs_memory_mebibytes: u32,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -147,6 +149,24 @@ impl ServeConfig {
         Ok((config, table))
     }
 
+    /// Lays what the command line says over both forms of the configuration.
+    pub(crate) fn lay_over(&mut self, table: &mut Table, out: Option<&Path>, inputs: &[PathBuf]) {
+        let text = |path: &Path| Value::String(path.display().to_string());
+        let mut storage = table.get_mut("storage").and_then(Value::as_table_mut);
+        if let Some(out) = out {
+            self.storage.out = out.to_owned();
+            if let Some(storage) = storage.as_deref_mut() {
+                storage.insert("out".to_owned(), text(out));
+            }
+        }
+        if !inputs.is_empty() {
+            self.storage.inputs = inputs.to_vec();
+            if let Some(storage) = storage {
+                storage.insert("inputs".to_owned(), Value::Array(inputs.iter().map(|path| text(path)).collect()));
+            }
+        }
+    }
+
     fn check(&self) -> anyhow::Result<()> {
         let limits = &self.limits;
         for (key, value, low, high) in [
@@ -168,6 +188,7 @@ impl ServeConfig {
             ("limits.closes_pending_max", limits.closes_pending_max, 1, 1000),
             ("limits.watchers_max", limits.watchers_max, 1, 100_000),
             ("limits.closes_memory_mebibytes", limits.closes_memory_mebibytes, 16, 1 << 20),
+            ("limits.inputs_memory_mebibytes", limits.inputs_memory_mebibytes, 0, 1 << 20),
             ("close.late_minutes", self.close.late_minutes, 0, 240),
         ] {
             if !(low..=high).contains(&value) {

@@ -35,7 +35,8 @@ pub(crate) fn run(arguments: &ServeArguments) -> anyhow::Result<Exit> {
         output::print(&security::token::new_token(name, &arguments.roles)?)?;
         return Ok(Exit::Done);
     }
-    let (config, table) = ServeConfig::read(arguments.config.as_deref())?;
+    let (mut config, mut table) = ServeConfig::read(arguments.config.as_deref())?;
+    config.lay_over(&mut table, arguments.out.as_deref(), &arguments.inputs);
     if arguments.print_config {
         output::print(&ServeConfig::document(&table))?;
         return Ok(Exit::Done);

@@ -56,7 +56,7 @@ fn header(section: &CloseSection, market_date: Date, request: &CloseRequest) -> 
 ///
 /// # Errors
 /// What makes no day, in one line.
-pub(super) fn read(
+pub(crate) fn read(
     section: &CloseSection,
     out: &Path,
     snapshot: &DaySnapshot,

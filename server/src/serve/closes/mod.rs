@@ -8,6 +8,7 @@ mod runner;
 mod schedule;
 mod service;
 
+pub(crate) use day::read as read_day;
 pub(crate) use progress::Progress;
 pub(crate) use runner::{Runner, RunnerParts};
 pub(crate) use schedule::run as run_schedule;

@@ -29,6 +29,12 @@ pub(super) fn routes<S: Clone + Send + Sync + 'static>(router: Router<S>) -> Rou
         .fold(document, |router, name| router.route(&format!("/{name}"), get(move || std::future::ready(serve(&name)))))
 }
 
+/// Whether a path is one of the page's own files, in which no data are.
+pub(crate) fn is_file(path: &str) -> bool {
+    let Some(name) = path.strip_prefix('/') else { return false };
+    name.is_empty() || SHARED.iter().any(|(shared, _)| *shared == name) || Assets::get(name).is_some()
+}
+
 fn serve(name: &str) -> Response {
     let shared = SHARED.iter().find(|(shared, _)| *shared == name).map(|(_, text)| text.as_bytes().into());
     let Some(body) = shared.or_else(|| Assets::get(name).map(|file| file.data)) else {

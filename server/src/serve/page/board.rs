@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use closemark_data::date;
 use closemark_data::report::figures::{EDIT_CLASSES, Figures};
-use closemark_data::store::{BoardEntry, Close, Store, StoreError};
+use closemark_data::store::{BoardEntry, Close, RowView, Store, StoreError, mark};
 use closemark_pricing::mark::ViolationCounts;
 use closemark_pricing::vocabulary::MarkSource;
 use serde_json::{Value, json};
 
-use super::values::{micros, number};
+use super::values::{micros, money, number, words};
 
 /// Dates of a listing, latest first.
 const DATES_MAX: usize = 400;
@@ -104,6 +104,18 @@ fn row(close: &Close, entry: &BoardEntry, seconds: &BTreeMap<String, f64>, overr
         "doubt": number(Some(entry.doubt), 4),
         "seconds": seconds.get(&entry.underlying),
         "slice": slice,
+        "worst": entry.worst_row.and_then(|row| close.marks().row(row)).map(worst_mark),
+    })
+}
+
+/// The mark that is farthest from its mid in half-spreads, and why.
+fn worst_mark(row: RowView<'_>) -> Value {
+    json!({
+        "osi_symbol": row.text(mark::OSI_SYMBOL),
+        "bid": money(row, mark::BID), "ask": money(row, mark::ASK), "mark": money(row, mark::MARK),
+        "mark_source": row.text(mark::MARK_SOURCE),
+        "accepted": row.flag(mark::ACCEPTED),
+        "reasons": words(row, mark::REASONS),
     })
 }
 

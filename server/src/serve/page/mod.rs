@@ -9,6 +9,14 @@
 //! | `.../underlyings/U/slices/S` | a slice with its series as columns |
 //! | `.../marks/SYMBOL` | a series: every column of `marks`, and its rows of `exceptions` |
 //! | `.../changes?base=RUN` | marks that differ from an older run of the same date, largest first |
+//! | `.../marks/SYMBOL/origin` | the venues' quotes, the rounds of smoothing at its strike, the last steps to the integer |
+//! | `.../underlyings/U/slices/S/rounds` | the curve of a slice round by round, and its caps |
+//! | `/api/v1/who` | the caller's name and roles |
+//! | `/api/v1/dates/D/overrides` | overrides of a date: proposed, approved, rejected |
+//! | `POST /api/v1/override/dates/D/runs/R/marks/SYMBOL` | proposes a mark (role override) |
+//! | `POST /api/v1/override/dates/D/overrides/ID` | answers a proposal, as another person (role override) |
+//!
+//! `origin` and `rounds` are made again from the run's inputs; where these are not kept, they say `"kept": false` and why.
 //!
 //! `R` may be `current`. Prices are per share in the currency beside them, volatilities annualised fractions, null is
 //! "not applicable". A refusal is `{"error": {"code", "status", "message"}}`.
@@ -16,6 +24,8 @@
 mod assets;
 mod board;
 mod changes;
+mod origin;
+mod overrides;
 mod surface;
 mod values;
 
@@ -23,7 +33,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{Path, Query, State};
+use axum::extract::{FromRef, Path, Query, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -35,12 +45,35 @@ use tonic::{Code, Status};
 
 use super::errors;
 use super::reads::{Reads, RunName, refusals};
+use super::state::Service;
+pub(crate) use assets::is_file;
+use origin::{Origin, Origins};
 
 /// Rows of `exceptions` on one card.
 const EXCEPTIONS_MAX: usize = 200;
 
+/// What the handlers share.
+#[derive(Clone)]
+struct Shared {
+    reads: Arc<Reads>,
+    origins: Arc<Origins>,
+}
+
+impl FromRef<Shared> for Arc<Reads> {
+    fn from_ref(shared: &Shared) -> Self {
+        Self::clone(&shared.reads)
+    }
+}
+
+impl FromRef<Shared> for Arc<Service> {
+    fn from_ref(shared: &Shared) -> Self {
+        Self::clone(shared.origins.service())
+    }
+}
+
 /// The page and its JSON.
-pub(crate) fn routes(reads: Arc<Reads>) -> Router {
+pub(crate) fn routes(reads: Arc<Reads>, service: Arc<Service>) -> Router {
+    let shared = Shared { reads, origins: Arc::new(Origins::new(service)) };
     assets::routes(Router::new())
         .route("/api/v1/dates", get(dates))
         .route("/api/v1/dates/{date}/runs/{run}", get(run))
@@ -48,7 +81,10 @@ pub(crate) fn routes(reads: Arc<Reads>) -> Router {
         .route("/api/v1/dates/{date}/runs/{run}/underlyings/{underlying}/slices/{slice}", get(slice))
         .route("/api/v1/dates/{date}/runs/{run}/marks/{symbol}", get(series))
         .route("/api/v1/dates/{date}/runs/{run}/changes", get(changes))
-        .with_state(reads)
+        .route("/api/v1/dates/{date}/runs/{run}/marks/{symbol}/origin", get(series_origin))
+        .route("/api/v1/dates/{date}/runs/{run}/underlyings/{underlying}/slices/{slice}/rounds", get(slice_rounds))
+        .merge(overrides::routes())
+        .with_state(shared)
         .layer(axum::middleware::map_response(assets::guarded))
 }
 
@@ -69,6 +105,7 @@ impl IntoResponse for Refused {
             Code::Unauthenticated => StatusCode::UNAUTHORIZED,
             Code::PermissionDenied => StatusCode::FORBIDDEN,
             Code::ResourceExhausted => StatusCode::TOO_MANY_REQUESTS,
+            Code::AlreadyExists | Code::FailedPrecondition => StatusCode::CONFLICT,
             Code::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         };
@@ -173,6 +210,55 @@ async fn series(State(reads): State<Arc<Reads>>, Path((date, run, symbol)): Path
         .collect();
     let found = surface::series(&close, &listed, exceptions).ok_or_else(absent)?;
     Ok(answer(&found, wanted.run.is_some()))
+}
+
+/// The way of an underlying's marks; a reason in words where its inputs are not to be had.
+async fn way(shared: &Shared, close: &Arc<Close>, underlying: &str) -> Result<Result<Arc<Origin>, String>, Status> {
+    let (origins, store) = (Arc::clone(&shared.origins), shared.reads.store().clone());
+    let (close, underlying) = (Arc::clone(close), underlying.to_owned());
+    let permit = shared.reads.may_read()?;
+    apart(move || {
+        let _permit = permit;
+        origins.of(&close, &underlying, |date, run| store.close(date, run).ok())
+    })
+    .await
+}
+
+/// What is said where the inputs of a run are not to be had.
+fn not_kept(close: &Close, why: &str) -> Value {
+    json!({"date": closemark_data::date::to_text(close.date()), "run": close.run().to_string(), "kept": false, "why": why})
+}
+
+async fn series_origin(
+    State(shared): State<Shared>,
+    Path((date, run, symbol)): Path<(String, String, String)>,
+) -> Answer {
+    let close = shared.reads.snapshot(named(&date, &run)?).await?;
+    let absent = || errors::not_found("closemark.v1.Mark", &symbol);
+    let row = close.find(&symbol).ok_or_else(absent)?;
+    let found = match way(&shared, &close, row.text(closemark_data::store::mark::UNDERLYING)).await? {
+        Ok(way) => origin::card(&close, row, &way)
+            .unwrap_or_else(|| not_kept(&close, "the inputs of this run do not have this series")),
+        Err(why) => not_kept(&close, &why),
+    };
+    // Inputs may be found later, and lost.
+    Ok(answer(&found, false))
+}
+
+async fn slice_rounds(
+    State(shared): State<Shared>,
+    Path((date, run, name, slice)): Path<(String, String, String, String)>,
+) -> Answer {
+    let id = SliceId::parse(&slice).ok_or_else(|| errors::bad_field("slice", &slice, "ROOT-YYYY-MM-DD-PM"))?;
+    let close = shared.reads.snapshot(named(&date, &run)?).await?;
+    if !close.slices_of(&name).iter().any(|(own, _)| *own == id) {
+        return Err(errors::not_found("closemark.v1.Slice", &slice).into());
+    }
+    let found = match way(&shared, &close, &name).await? {
+        Ok(way) => origin::rounds(&close, &name, &id, &way).unwrap_or_else(|| not_kept(&close, "no such slice")),
+        Err(why) => not_kept(&close, &why),
+    };
+    Ok(answer(&found, false))
 }
 
 /// The query of `changes`.

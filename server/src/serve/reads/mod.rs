@@ -45,7 +45,7 @@ pub(crate) fn add_to(routes: Routes, service: &Arc<Service>) -> Routes {
     let tables = FlightServiceServer::new(flight::Tables::new(reads.clone())).max_decoding_message_size(bytes);
     let mut routes = routes.add_service(marks).add_service(surfaces).add_service(risk).add_service(tables);
     let router = routes.axum_router_mut();
-    *router = std::mem::take(router).merge(page::routes(reads));
+    *router = std::mem::take(router).merge(page::routes(reads, Arc::clone(service)));
     routes
 }
 
@@ -112,12 +112,20 @@ impl Reads {
         }
     }
 
+    /// A seat among those who may wait for the disk.
+    ///
+    /// # Errors
+    /// RESOURCE_EXHAUSTED where as many wait as may.
+    pub(crate) fn may_read(&self) -> Result<tokio::sync::OwnedSemaphorePermit, Status> {
+        let seat = self.reading.clone().try_acquire_owned();
+        seat.map_err(|_| refusals::busy("closes are being read from disk"))
+    }
+
     async fn read_from_disk<T: Send + 'static>(
         &self,
         read: impl FnOnce(&Store) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, Status> {
-        let waiting = self.reading.clone().try_acquire_owned();
-        let permit = waiting.map_err(|_| refusals::busy("closes are being read from disk"))?;
+        let permit = self.may_read()?;
         let store = self.store.clone();
         let done = tokio::task::spawn_blocking(move || {
             let _permit = permit;

@@ -91,6 +91,11 @@ impl Access {
         Ok(Self { file, anonymous, allow })
     }
 
+    /// Whether callers can have names here.
+    pub(crate) fn knows_names(&self) -> bool {
+        self.file.is_some()
+    }
+
     /// Finds the caller from what the connection and the request show. A token goes before a certificate.
     ///
     /// # Errors

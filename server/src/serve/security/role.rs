@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::Deserialize;
 
+use crate::serve::page;
+
 /// What a caller may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -68,7 +70,8 @@ const OPEN: [&str; 3] =
 
 /// The roles of which a caller needs one for a path; empty where none is needed.
 ///
-/// The one table of who may call what. A path that is not in it, such as the web page, needs the role read.
+/// The one table of who may call what. A path that is not in it needs the role read. The page's own files hold no data,
+/// and a browser cannot show a token before it has them.
 pub(crate) fn needed(path: &str) -> &'static [Role] {
     let mut parts = path.trim_start_matches('/').splitn(2, '/');
     let (service, method) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
@@ -80,8 +83,18 @@ pub(crate) fn needed(path: &str) -> &'static [Role] {
         ("closemark.v1.CloseService", "StartClose" | "FinalizeClose") => &[Role::Operate],
         ("closemark.v1.CloseService", "OverrideMark" | "ApproveOverride") => &[Role::Override],
         ("closemark.v1.CloseService", _) => &[Role::Read, Role::Operate, Role::Override],
+        ("api", "v1/who") => &[],
+        ("api", method) if method.starts_with("v1/override/") => &[Role::Override],
+        ("api", method) if is_list_of_overrides(method) => &[Role::Read, Role::Operate, Role::Override],
+        _ if page::is_file(path) => &[],
         _ => &[Role::Read],
     }
+}
+
+/// `v1/dates/D/overrides`.
+fn is_list_of_overrides(method: &str) -> bool {
+    let day = method.strip_prefix("v1/dates/").and_then(|rest| rest.strip_suffix("/overrides"));
+    day.is_some_and(|day| !day.contains('/'))
 }
 
 #[cfg(test)]
@@ -96,9 +109,18 @@ mod tests {
         assert_eq!(needed("/closemark.v1.MarkService/GetMark"), [Role::Read]);
         assert_eq!(needed("/arrow.flight.protocol.FlightService/DoGet"), [Role::Read]);
         assert_eq!(needed("/grpc.health.v1.Health/Check"), []);
-        for path in ["", "/", "/index.html", "//grpc.health.v1.Health/../x", "/grpc.health.v1.HealthX/Check"] {
+        for path in
+            ["", "//grpc.health.v1.Health/../x", "/grpc.health.v1.HealthX/Check", "/api/v1/dates", "/x.js", "//"]
+        {
             assert!(needed(path) == [Role::Read] || path.starts_with("//"), "{path}");
         }
+        // Files without data, and the names of people, not what they may see.
+        for path in ["/", "/index.html", "/app.js", "/draw.js", "/api/v1/who"] {
+            assert_eq!(needed(path), [], "{path}");
+        }
+        assert_eq!(needed("/api/v1/override/dates/2026-11-20/runs/current/marks/X"), [Role::Override]);
+        assert_eq!(needed("/api/v1/dates/2026-11-20/overrides"), [Role::Read, Role::Operate, Role::Override]);
+        assert_eq!(needed("/api/v1/dates/2026-11-20/runs/current/marks/overrides"), [Role::Read]);
     }
 
     #[test]

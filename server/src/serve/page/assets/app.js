@@ -3,6 +3,7 @@ import * as api from "./api.js";
 import * as board from "./board.js";
 import * as underlying from "./underlying.js";
 import { make } from "./parts.js";
+import * as session from "./session.js";
 import { address, go, onChange, read } from "./state.js";
 
 const view = document.getElementById("view");
@@ -22,6 +23,11 @@ async function resolve() {
 async function render() {
   const mine = ++turn;
   try {
+    if (!(await session.mayRead())) {
+      document.title = "closemark";
+      later(mine).replaceChildren(session.form("This service asks who you are", "Reading needs a token with the role read."));
+      return;
+    }
     const { state, dates, day } = await resolve();
     if (mine !== turn) return;
     selects(state, dates, day);
@@ -139,4 +145,5 @@ addEventListener("keydown", async (event) => {
 });
 
 onChange(render);
+session.start(document.getElementById("person"), render);
 render();

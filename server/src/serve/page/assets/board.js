@@ -12,6 +12,7 @@ const COLUMNS = [
   ["series", "series", (r) => r.series, whole],
   ["slices", "slices", (r) => r.slices, whole],
   ["worst_edit", "worst edit", (r) => r.worst_edit, (v) => fixed(v, 2), "Largest |mark − mid| in half-spreads"],
+  ["why", "why", (r) => why(r.worst), (v) => v, "What the mark with the worst edit says of itself"],
   ["inside", "inside", (r) => r.inside, (v) => percent(v, 1), "Two-sided out-of-the-money quotes that contain their mark"],
   ["before", "before", (r) => total(r.before), whole, "Violations of no-arbitrage in the mids"],
   ["after", "after", (r) => total(r.after), whole, "Violations in the published marks"],
@@ -24,6 +25,8 @@ const COLUMNS = [
   ["doubt", "doubt", (r) => r.doubt, (v) => fixed(v, 2), "How hard it is to believe: published violations, non-convergence, share outside, worst edit, what was wrong in the mids, missing marks, confidence"],
   ["seconds", "time, s", (r) => r.seconds, (v) => fixed(v, 3), "Seconds that its marking took"],
 ];
+// Words that say why before those that only say where a mark stands.
+const why = (worst) => (worst ? worst.reasons.find((r) => r !== "DIVIDENDS_UNKNOWN" && r !== "PARITY_ROUNDED") || worst.mark_source : "");
 const BAD = new Set(["after", "not_converged"]);
 
 export async function show(view, state) {
@@ -31,6 +34,7 @@ export async function show(view, state) {
   const rows = board.rows;
   const page = make(null, "div", { class: "board" });
   heading(page, board);
+  waiting(make(page, "div"), state);
 
   const tools = make(page, "div", { class: "tools" });
   const filter = make(tools, "input", { type: "search", id: "filter", placeholder: "filter by symbol", "aria-label": "Filter the board by symbol", value: state.filter });
@@ -97,9 +101,9 @@ function line(row, state) {
   const tr = make(null, "tr");
   for (const [key, , of, text] of COLUMNS) {
     const value = of(row);
-    const cell = make(tr, "td", { class: BAD.has(key) && value > 0 ? "bad" : "" });
+    const cell = make(tr, "td", { class: BAD.has(key) && value > 0 ? "bad" : key === "why" ? "left why" : "" });
     if (key === "underlying") link(cell, { u: row.underlying, slice: row.slice || "", tab: "smile", series: "" }, value);
-    else if (key === "worst_edit" && row.slice) link(cell, { u: row.underlying, slice: row.slice, tab: "smile", series: "" }, text(value), { title: "The slice of the worst edit" });
+    else if (key === "worst_edit" && row.slice) link(cell, { u: row.underlying, slice: row.slice, tab: "smile", series: row.worst ? row.worst.osi_symbol : "" }, text(value), { title: row.worst ? "The card of the worst edit: " + row.worst.osi_symbol : "The slice of the worst edit" });
     else cell.textContent = text(value);
   }
   return tr;
@@ -132,6 +136,22 @@ function heading(page, board) {
     const item = make(gates, "li", { class: gate.pass ? "good" : "bad", title: whole(gate.count) + " of " + whole(gate.of) });
     make(item, "b", { text: gate.pass ? "passed" : "held" });
     item.append(" " + gate.name.replaceAll("_", " ") + " " + share + (gate.bound === "at_least" ? " ≥ " : " ≤ ") + limit);
+  }
+}
+
+// Overrides that wait for a second person, for those whom the service knows by name.
+async function waiting(box, state) {
+  const who = await api.who().catch(() => null);
+  if (!who || !who.names) return;
+  const { overrides } = await api.overrides(state.date).catch(() => ({ overrides: [] }));
+  const open = overrides.filter((o) => o.state === "PROPOSED");
+  if (!open.length) return;
+  const line = make(box, "p", { class: "waiting" });
+  make(line, "b", { text: open.length + (open.length === 1 ? " override waits" : " overrides wait") + " for a second person: " });
+  for (const o of open.slice(0, 20)) {
+    const one = await api.series(state, o.osi_symbol).catch(() => null);
+    if (one) link(line, { u: one.underlying, slice: one.slice || "", series: one.osi_symbol, tab: "smile" }, o.osi_symbol);
+    line.append(" ");
   }
 }
 

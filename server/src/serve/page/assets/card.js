@@ -1,6 +1,8 @@
 // The card of a series: from the venues' quotes to the mark, step by step, with the reasons.
 import * as api from "./api.js";
+import * as override from "./override.js";
 import { finite, fixed, link, make, money, percent, signed, whole } from "./parts.js";
+import * as rounds from "./rounds.js";
 
 export async function fill(parent, state, slice) {
   if (!state.series) {
@@ -22,6 +24,7 @@ export async function fill(parent, state, slice) {
   make(parent, "p", { class: "verdict", text: verdict(one) });
 
   const steps = make(parent, "ol", { class: "steps" });
+  const venues = step(steps, "Venues' quotes", []);
   step(steps, "Best bid and offer", [
     ["bid × ask", money(one.bid) + " × " + money(one.ask)],
     ["sizes", (one.bid_size ?? "–") + " × " + (one.ask_size ?? "–")],
@@ -35,6 +38,7 @@ export async function fill(parent, state, slice) {
     ["ask", percent(one.ask_implied_volatility, 3)],
     ["inversion", one.volatility_status],
   ]);
+  const iterations = step(steps, "Rounds of smoothing", []);
   step(steps, "Smoothing", [
     ["in the last fit", one.accepted === null ? "no mid" : one.accepted ? "accepted" : "excluded"],
     ["smoothed", percent(one.smoothed_volatility, 3)],
@@ -42,6 +46,13 @@ export async function fill(parent, state, slice) {
     ["total variance", fixed(one.total_variance, 6)],
     ["ln(K/F)", fixed(one.log_moneyness, 5)],
   ]);
+  const caps = step(steps, "Cap", []);
+  const integers = step(steps, "Integers", []);
+  const busy = [venues, iterations, caps, integers];
+  for (const one of busy) {
+    one.setAttribute("aria-busy", "true");
+    make(one, "p", { class: "soft small", text: "looking for the inputs of this run …" });
+  }
   step(steps, "Mark", [
     ["mark", finite(one.mark) ? one.mark.toFixed(6) : "none"],
     ["decided by", one.mark_source],
@@ -68,15 +79,68 @@ export async function fill(parent, state, slice) {
       make(list, "li", {}, make(null, "b", { text: e.reason }), " " + e.stage + change + (e.author ? ", by " + e.author : ""));
     }
   }
+  const origin = api.origin(state, one.osi_symbol).catch((error) => ({ kept: false, why: error.message }));
+  origin.then((found) => way(found, one, venues, iterations, caps, integers)).finally(() => busy.forEach((step) => step.removeAttribute("aria-busy")));
+  override.add(parent, state, one);
   const foot = make(parent, "div", { class: "exports" });
   make(foot, "button", {
     type: "button", class: "plain", text: "Copy as JSON",
     onclick: async (event) => {
       const button = event.currentTarget;
-      await navigator.clipboard.writeText(JSON.stringify(one, null, 2));
+      await navigator.clipboard.writeText(JSON.stringify({ ...one, origin: await origin }, null, 2));
       button.textContent = "Copied";
     },
   });
+}
+
+// What the run's inputs say, where they are to be had: they are not published.
+function way(found, one, venues, iterations, caps, integers) {
+  const absent = (step, why) => {
+    step.querySelector("p").remove();
+    make(step, "p", { class: "soft small", text: why });
+  };
+  if (!found.kept) {
+    absent(venues, "Not kept for this run: " + found.why + ".");
+    for (const step of [iterations, caps, integers]) absent(step, "Not kept for this run.");
+    return;
+  }
+  absent(venues, found.venues.length ? rounds.source(found.inputs, !found.smoothing) : "No venue quotes this series.");
+  if (found.venues.length) quotes(venues, found);
+  const s = found.smoothing;
+  if (!s) {
+    const why = found.why_no_smoothing || (one.mark_source === "INTRINSIC" ? "it expires now, and is worth its exercise" : "this series took no part in a smoothing");
+    for (const step of [iterations, caps, integers]) absent(step, "None: " + why + ".");
+    return;
+  }
+  const fill = (step, pairs) => {
+    step.querySelector("p").remove();
+    list(step, pairs);
+  };
+  fill(iterations, rounds.lines(s.rounds));
+  fill(caps, s.rounds.length ? rounds.capWords(s.rounds.at(-1)) : [["cap", "none: there is no curve"]]);
+  fill(integers, [
+    ["price of the curve", fixed(s.model_price, 9)],
+    ["after projection", fixed(s.unrounded, 9)],
+    ["published", finite(s.published) ? s.published.toFixed(6) : "none"],
+    ["moved by", finite(s.unrounded) && finite(s.published) ? signed(s.published - s.unrounded, 9) : "–"],
+  ]);
+}
+
+function quotes(parent, found) {
+  const scroll = make(parent, "div", { class: "scroll" });
+  const table = make(scroll, "table", { class: "venues", "aria-label": "Quotes of the venues" });
+  const head = make(make(table, "thead"), "tr");
+  for (const text of ["venue", "bid", "ask", "age, s", ""]) make(head, "th", { scope: "col", text, class: text === "venue" || text === "" ? "left" : "" });
+  const body = make(table, "tbody");
+  const size = (value) => (value === null ? "" : " (" + value + ")");
+  for (const q of found.venues) {
+    const line = make(body, "tr", { class: q.fate === "counts" ? "" : "excluded" });
+    make(line, "td", { text: q.venue, title: q.name || "" });
+    make(line, "td", { class: q.best_bid ? "best" : "", text: money(q.bid) + size(q.bid_size) });
+    make(line, "td", { class: q.best_ask ? "best" : "", text: money(q.ask) + size(q.ask_size) });
+    make(line, "td", { text: fixed(q.seconds_before_snapshot, 1), title: q.time || "" });
+    make(line, "td", { class: "left", text: q.best_bid || q.best_ask ? [q.best_bid && "best bid", q.best_ask && "best ask"].filter(Boolean).join(", ") : q.fate === "counts" ? "" : q.fate });
+  }
 }
 
 // What the mark is, in one sentence.
@@ -88,7 +152,9 @@ function verdict(one) {
 }
 
 function step(parent, title, pairs) {
-  list(make(parent, "li", {}, make(null, "h3", { text: title })), pairs);
+  const item = make(parent, "li", {}, make(null, "h3", { text: title }));
+  if (pairs.length) list(item, pairs);
+  return item;
 }
 
 function list(parent, pairs) {
@@ -110,7 +176,8 @@ function worst(parent, slice) {
   for (const [residual, i] of places) {
     const line = make(body, "tr");
     const reasons = slice.words.reasons.filter((_, bit) => Math.floor(slice.reasons[i] / 2 ** bit) % 2 === 1);
-    link(make(line, "td"), { series: slice.symbol[i], slice: slice.slice }, (slice.type[i] === "P" ? "put " : "call ") + money(slice.strike[i]));
+    const out = slice.type[i] === "P" ? slice.strike[i] <= slice.forward : slice.strike[i] >= slice.forward;
+    link(make(line, "td"), { series: slice.symbol[i], slice: slice.slice, ...(out ? {} : { all: "1" }) }, (slice.type[i] === "P" ? "put " : "call ") + money(slice.strike[i]));
     make(line, "td", { text: signed(residual, 2) });
     make(line, "td", { class: "left", text: reasons.join(", ") || slice.words.sources[slice.source[i]] });
   }

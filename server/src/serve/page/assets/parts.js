@@ -27,12 +27,12 @@ export const spelt = (kinds) => {
   return said.length ? said.join(", ") : "none";
 };
 
-// One of several, as links: the choice is in the address.
-export function choice(parent, label, key, names, chosen) {
+// One of several, as links: the choice is in the address. `more` says what else a value changes there.
+export function choice(parent, label, key, names, chosen, more = () => ({})) {
   const group = make(parent, "div", { class: "choice", role: "group", "aria-label": label });
   for (const [value, text, title] of names) {
     const current = value === chosen;
-    link(group, { [key]: value }, text, { class: "option", title, "aria-current": current ? "true" : undefined });
+    link(group, { [key]: value, ...more(value) }, text, { class: "option", title, "aria-current": current ? "true" : undefined });
   }
   return group;
 }

@@ -3,7 +3,8 @@ import * as api from "./api.js";
 import * as card from "./card.js";
 import { density } from "./density.js";
 import { choice, figure, finite, fixed, make, money, percent, saveTable, spelt } from "./parts.js";
-import { go } from "./state.js";
+import * as rounds from "./rounds.js";
+import { go, read } from "./state.js";
 
 const draw = globalThis.closemark;
 
@@ -12,23 +13,31 @@ export const HEIGHTS = [["volatility", "volatility"], ["variance", "total varian
 
 export async function fill(parent, { state, slice }) {
   const full = await api.slice(state, state.u, slice.slice);
+  const series = () => draw.rows(full, full.words);
+  const chosen = state.series && series().find((r) => r.symbol === state.series);
+  // What was chosen is to be seen: in the money it is only among all.
+  const inside = Boolean(chosen) && !chosen.otm;
+  const all = state.all === "1" || inside;
   const tools = make(parent, "div", { class: "tools" });
   choice(tools, "horizontal axis", "x", AXES, state.x);
   choice(tools, "vertical axis", "y", HEIGHTS, state.y);
-  choice(tools, "series shown", "all", [["", "out of the money"], ["1", "all"]], state.all);
+  choice(tools, "series shown", "all", [["", "out of the money"], ["1", "all"]], all ? "1" : "", (value) => (value === "" && inside ? { series: "" } : {}));
+  choice(tools, "strikes shown", "wide", [["", "quoted strikes"], ["1", "all strikes", "Also strikes beyond the quotes, where the wings and their caps are"]], state.wide);
   facts(parent, full);
 
   const columns = make(parent, "div", { class: "with-card" });
   const pictures = make(columns, "div");
   const name = state.u + " " + full.label;
   const one = figure(pictures, "Smile of " + full.label, { picture: "smile", file: "smile " + name, svg: true });
-  legend(one.box, one.picture);
-  const series = () => draw.rows(full, full.words);
+  const signs = legend(one.box, one.picture);
   behind(one, full, series, name);
-  draw.smile(one.picture, full, full.words, {
-    x: state.x, y: state.y, all: state.all === "1", chosen: state.series,
-    pick: (row) => go({ slice: slice.slice, series: row.symbol }),
+  const paint = (more = {}) => draw.smile(one.picture, full, full.words, {
+    x: state.x, y: state.y, all, wide: state.wide === "1", chosen: state.series,
+    pick: (row) => go({ slice: slice.slice, series: row.symbol, all: row.otm ? state.all : "1" }), ...more,
   });
+  paint();
+  // The rounds are made again by the service: the picture does not wait for them.
+  rounds.add(one, signs, state, full, paint, name);
   density(pictures, full, series(), name);
   const side = make(columns, "aside", { class: "side", "aria-label": "Series" });
   await card.fill(side, state, full);
@@ -47,7 +56,8 @@ function behind({ box, foot }, full, series, name) {
     holder.querySelectorAll("tbody tr").forEach((line, i) => {
       line.classList.add("pickable");
       line.tabIndex = 0;
-      const pick = () => go({ slice: full.slice, series: full.symbol[i] });
+      const row = series()[i];
+      const pick = () => go({ slice: full.slice, series: row.symbol, all: row.otm ? read().all : "1" });
       line.addEventListener("click", pick);
       line.addEventListener("keydown", (event) => event.key === "Enter" && pick());
     });
@@ -104,4 +114,5 @@ function legend(box, before) {
   });
   entry(14, "beyond the picture", (put) => put("path", { class: "mid out put", d: "M3,12h8l-4,-7z" }));
   box.insertBefore(list, before);
+  return entry;
 }

@@ -1,8 +1,8 @@
 // All state of the page is its address; this module reads and writes it, and nothing else keeps any.
 
-const KEYS = ["date", "run", "u", "slice", "tab", "x", "y", "all", "series", "heat", "against", "sort", "filter"];
+const KEYS = ["date", "run", "u", "slice", "tab", "x", "y", "all", "wide", "round", "series", "heat", "against", "sort", "filter"];
 
-export const defaults = { tab: "smile", x: "strike", y: "volatility", all: "", heat: "volatility", sort: "doubt", filter: "" };
+export const defaults = { tab: "smile", x: "strike", y: "volatility", all: "", wide: "", round: "", heat: "volatility", sort: "doubt", filter: "" };
 
 export function read() {
   const query = new URLSearchParams(location.search);
