@@ -15,7 +15,7 @@ fn the_last_round_is_the_published_curve_and_the_last_step_the_published_mark() 
     for own in &day.underlyings {
         let marks = mark_underlying(own, &day.settings);
         let (again, histories) = mark_underlying_by_steps(own, &[], &day.settings);
-        assert_eq!(format!("{marks:?}"), format!("{again:?}"), "{}", own.underlying);
+        assert!(format!("{marks:?}") == format!("{again:?}"), "{}", own.underlying);
         let mut seen = vec![false; own.series.len()];
         for history in &histories {
             let slice = &marks.slices[history.slice];
@@ -71,7 +71,7 @@ fn a_fixed_mark_is_the_last_step_of_its_way() {
     let fixed = [FixedMark { osi_symbol: own.series[index].osi_symbol.clone(), mark, author: "alice".to_owned() }];
     let published = mark_underlying_fixed(own, &fixed, &day.settings).unwrap();
     let (again, histories) = mark_underlying_by_steps(own, &fixed, &day.settings);
-    assert_eq!(format!("{published:?}"), format!("{again:?}"));
+    assert!(format!("{published:?}") == format!("{again:?}"));
     let place = |history: &closemark_pricing::mark::SliceHistory| {
         history.series.iter().position(|pair| pair.contains(&Some(index)))
     };

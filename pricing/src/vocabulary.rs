@@ -7,16 +7,20 @@
 pub const VOCABULARY_VERSION: u32 = 1;
 
 macro_rules! vocabulary {
-    ($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $text:literal,)+ }) => {
+    ($(#[$meta:meta])* $name:ident { $($(#[doc = $doc:literal])* $variant:ident = $text:literal,)+ }) => {
         $(#[$meta])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub enum $name { $($(#[$doc])* $variant,)+ }
+        pub enum $name { $($(#[doc = $doc])* $variant,)+ }
         impl $name {
             /// Every word, in declared order.
             pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
             /// The published word.
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $text,)+ }
+            }
+            /// What the word means, in one sentence: its documentation.
+            pub fn meaning(self) -> &'static str {
+                match self { $(Self::$variant => concat!($($doc),*),)+ }.trim_start()
             }
             /// The word's value, or `None` where the text is not in the vocabulary.
             pub fn parse(text: &str) -> Option<Self> {
@@ -306,6 +310,8 @@ mod tests {
         for word in Reason::ALL {
             assert_eq!(Reason::parse(word.as_str()), Some(*word));
         }
+        assert!(Reason::ALL.iter().all(|word| word.meaning().ends_with('.') && !word.meaning().starts_with(' ')));
+        assert_eq!(Reason::Adjusted.meaning(), "An adjusted deliverable.");
         assert!(Reason::ALL.len() <= 32);
         let set = Reasons::EMPTY.with(Reason::Adjusted).with(Reason::Outlier);
         assert_eq!(set.iter().map(Reason::as_str).collect::<Vec<_>>(), ["OUTLIER", "ADJUSTED"]);

@@ -90,7 +90,9 @@ pub(crate) fn run_corrected(arguments: &CloseArguments, correction: &Correction<
 /// The command that shows the close in a browser.
 fn look(arguments: &CloseArguments) -> String {
     let inputs = arguments.input.as_ref().map_or_else(String::new, |folder| format!(" --inputs {}", folder.display()));
-    format!("Look at it in a browser: closemark serve --out {}{inputs}\n", arguments.out.display())
+    // Whoever has only the sources has no program of this name on the path.
+    let program = if std::env::var_os("CARGO").is_some() { "cargo run --release --" } else { "closemark" };
+    format!("Look at it in a browser: {program} serve --out {}{inputs}\n", arguments.out.display())
 }
 
 fn choices(arguments: &CloseArguments) -> RunChoices {

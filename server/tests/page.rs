@@ -269,3 +269,211 @@ fn what_a_spreadsheet_would_run_is_quoted() {
     );
     assert_eq!(cells, json!(["'=1+1", "'+1", "'-1", "'@x", "\"a,b\"", "\"q\"\"q\"", "plain", "-1.5", ""]));
 }
+
+/// A page of the bundled sample day, which the binary has the inputs of; and its run.
+fn sample_page(width: u32, dark: bool) -> Option<Page> {
+    let Some(program) = browser::program() else {
+        absent("the page's tests: no Chromium");
+        return None;
+    };
+    let out = tempfile::tempdir().unwrap();
+    let run = serving::close_sample(out.path());
+    let server = Server::start(out.path(), &[]);
+    Some(Page { server, browser: Browser::start(&program, width, 900, dark), run, _out: out })
+}
+
+/// The first slice of the sample with several rounds, and what the API says about it.
+fn several_rounds(page: &mut Page) -> (String, String, Value) {
+    let board = page.board();
+    for row in board["rows"].as_array().unwrap() {
+        let (name, run) = (row["underlying"].as_str().unwrap(), page.run.clone());
+        let one = page.api(&format!("dates/{}/runs/{run}/underlyings/{name}", serving::DATE));
+        for slice in one["slices"].as_array().unwrap() {
+            let id = slice["slice"].as_str().unwrap();
+            if slice["iterations"].as_u64().unwrap() > 1 {
+                let path = format!("dates/{}/runs/{run}/underlyings/{name}/slices/{id}/rounds", serving::DATE);
+                return (name.to_owned(), id.to_owned(), page.api(&path));
+            }
+        }
+    }
+    panic!("no slice of several rounds");
+}
+
+#[test]
+fn earlier_rounds_are_ghosts_and_the_last_is_the_published_curve() {
+    let Some(mut page) = sample_page(1280, false) else { return };
+    page.open("");
+    let (name, slice, rounds) = several_rounds(&mut page);
+    let run = page.run.clone();
+    let published = page.api(&format!("dates/{}/runs/{run}/underlyings/{name}/slices/{slice}", serving::DATE));
+    assert_eq!((&rounds["kept"], &rounds["inputs"]), (&json!(true), &json!("sample")));
+    let all = rounds["rounds"].as_array().unwrap();
+    assert!(all.len() > 1);
+    assert_eq!(all.last().unwrap()["total_variance"], published["curve_w"]);
+    assert_ne!(all[0]["total_variance"], published["curve_w"]);
+
+    page.open(&format!("?u={name}&slice={slice}"));
+    page.browser.wait("document.querySelector('.rounds') && !document.querySelector('.rounds[aria-busy]')");
+    let slider = page.value(
+        "[Number(document.querySelector('.slider input').max), Number(document.querySelector('.slider input').value)]",
+    );
+    assert_eq!(slider, json!([all.len(), all.len()]));
+    let ghosts = "document.querySelectorAll('.smile path.past').length";
+    assert_eq!(page.value(ghosts), json!(all.len() - 1));
+    assert_eq!(page.value("document.querySelectorAll('.smile path.target').length"), json!(1));
+    // To the first round: its curve is drawn where the API says, its left-out quotes are hollow, the address has it.
+    page.value("(() => { const s = document.querySelector('.slider input'); s.value = 1; s.dispatchEvent(new Event('input')); })()");
+    assert!(page.value("location.search").as_str().unwrap().contains("round=1"));
+    assert_eq!(page.value("document.querySelectorAll('.smile path.round').length"), json!(1));
+    let said = page.value("document.querySelector('.slider output').textContent");
+    let left_out = all[0]["left_out"].as_array().unwrap().len();
+    assert!(said.as_str().unwrap().contains(&format!("{left_out} left out")), "{said}");
+    let points = page.value("document.querySelector('.smile path.round').getAttribute('d').match(/[ML]/g).length");
+    let known = all[0]["volatility"].as_array().unwrap().iter().filter(|v| v.is_number()).count();
+    assert_eq!(points, json!(known));
+    // The same state from its address.
+    let query = page.value("location.search").as_str().unwrap().to_owned();
+    page.open(&query);
+    page.browser.wait("document.querySelector('.smile path.round') !== null");
+    // Caps: outside the accepted quotes only, and around the curve's edge.
+    let caps = rounds["cap_high"].as_array().unwrap();
+    let inner = |v: &Value| v.is_null();
+    let first = caps.iter().position(inner).unwrap();
+    let last = caps.iter().rposition(inner).unwrap();
+    assert!(caps[first..=last].iter().all(inner), "a cap between accepted quotes");
+    page.calm();
+}
+
+#[test]
+fn a_card_shows_the_way_from_the_venues_to_the_integer() {
+    let Some(mut page) = sample_page(1280, true) else { return };
+    page.open("");
+    let board = page.board();
+    let row = &board["rows"][0];
+    let symbol = row["worst"]["osi_symbol"].as_str().unwrap().to_owned();
+    let (name, run) = (row["underlying"].as_str().unwrap().to_owned(), page.run.clone());
+    let encoded = symbol.replace(' ', "%20");
+    let mark = page.api(&format!("dates/{}/runs/{run}/marks/{encoded}", serving::DATE));
+    let origin = page.api(&format!("dates/{}/runs/{run}/marks/{encoded}/origin", serving::DATE));
+    // The best of the venues that count is what was published: found here without the code that consolidates.
+    let venues = origin["venues"].as_array().unwrap();
+    assert!(venues.len() > 1);
+    let sides = |side: &str, size: &str| -> Vec<f64> {
+        let counts = venues.iter().filter(|v| v["fate"] == "counts" && v[size] != 0);
+        counts.filter_map(|v| v[side].as_f64()).filter(|price| *price > 0.0).collect()
+    };
+    assert_eq!(mark["bid"].as_f64(), sides("bid", "bid_size").into_iter().reduce(f64::max));
+    assert_eq!(mark["ask"].as_f64(), sides("ask", "ask_size").into_iter().reduce(f64::min));
+    assert_eq!(origin["smoothing"]["published"], mark["mark"]);
+    let rounds = origin["smoothing"]["rounds"].as_array().unwrap();
+    assert!(!rounds.is_empty());
+
+    // From the board, one click on the worst edit.
+    page.value("document.querySelector('#board tbody tr').cells[4].querySelector('a').click()");
+    page.browser.wait("document.querySelector('.side .steps') && !document.querySelector('.side .steps [aria-busy]')");
+    assert_eq!(page.value("document.querySelector('.side .symbol').textContent"), json!(symbol));
+    assert_eq!(page.value("document.querySelectorAll('.venues tbody tr').length"), json!(venues.len()));
+    let heads = texts(&page.value("[...document.querySelectorAll('.side .steps h3')].map((h) => h.textContent)"));
+    // Every word that says why is explained.
+    let words = texts(&page.value("[...document.querySelectorAll('.why-list dt')].map((word) => word.textContent)"));
+    let reasons = mark["reasons"].as_array().unwrap().iter().map(|word| word.as_str().unwrap().to_owned());
+    assert_eq!(
+        words,
+        std::iter::once(mark["mark_source"].as_str().unwrap().to_owned()).chain(reasons).collect::<Vec<_>>()
+    );
+    let silent =
+        page.value("[...document.querySelectorAll('.why-list dd')].filter((e) => !e.textContent.endsWith('.')).length");
+    assert_eq!(silent, json!(0));
+    let order = [
+        "Venues' quotes",
+        "Best bid and offer",
+        "Implied volatility",
+        "Rounds of smoothing",
+        "Smoothing",
+        "Cap",
+        "Integers",
+        "Mark",
+    ];
+    assert_eq!(heads, order);
+    let card = page.value("document.querySelector('.side .steps').innerText");
+    let published = format!("{:.6}", mark["mark"].as_f64().unwrap());
+    assert!(card.as_str().unwrap().matches(&published).count() >= 2, "{card}");
+    assert!(page.value("document.querySelector('h1').textContent").as_str().unwrap().starts_with(&name));
+    page.calm();
+}
+
+#[test]
+fn inputs_of_another_digest_are_not_shown() {
+    let Some(program) = browser::program() else { return absent("the page's tests: no Chromium") };
+    let out = tempfile::tempdir().unwrap();
+    let run = close(out.path(), "0.04");
+    let path = format!("dates/{}/runs/{run}/underlyings/SPX", serving::DATE);
+    // Without the folder nothing is kept; with it, found among other folders, everything is; the sample of the same date
+    // is never taken for it.
+    for kept in [false, true] {
+        let folder = serving::day().parent().unwrap().display().to_string();
+        let own = serving::text(serving::day()).to_owned();
+        let inputs = if kept { format!("{folder}/absent,{own}") } else { String::new() };
+        let server = Server::start(out.path(), &[("CLOSEMARK_STORAGE_INPUTS", &inputs)]);
+        let mut browser = Browser::start(&program, 1280, 900, false);
+        let url = format!("{}/", server.address);
+        browser.open(&url);
+        let board =
+            browser.evaluate(&format!("fetch('api/v1/dates/{}/runs/{run}').then((a) => a.json())", serving::DATE));
+        let row = &board["rows"][0];
+        let (name, slice) = (row["underlying"].as_str().unwrap(), row["slice"].as_str().unwrap());
+        let symbol = row["worst"]["osi_symbol"].as_str().unwrap().replace(' ', "+");
+        let answer = browser.evaluate(&format!(
+            "fetch('api/v1/dates/{}/runs/{run}/underlyings/{name}/slices/{slice}/rounds').then((a) => a.json())",
+            serving::DATE
+        ));
+        assert_eq!(answer["kept"], json!(kept), "{answer} {path}");
+        browser.open(&format!("{url}?u={name}&slice={slice}&series={symbol}"));
+        browser.wait("document.querySelector('.side .steps') && !document.querySelector('[aria-busy]')");
+        let said = browser.evaluate("document.querySelector('.side').innerText");
+        assert_eq!(said.as_str().unwrap().contains("Not kept for this run"), !kept, "{said}");
+        assert!(browser.complaints.is_empty(), "{:?}", browser.complaints);
+    }
+}
+
+#[test]
+fn what_is_chosen_in_the_money_is_shown() {
+    let Some(mut page) = Page::new(1280, false) else { return };
+    page.open("");
+    let board = page.board();
+    let (name, slice) = (board["rows"][0]["underlying"].as_str().unwrap(), board["rows"][0]["slice"].as_str().unwrap());
+    let (name, slice, run) = (name.to_owned(), slice.to_owned(), page.run.clone());
+    let one = page.api(&format!("dates/{}/runs/{run}/underlyings/{name}/slices/{slice}", serving::DATE));
+    let forward = one["forward"].as_f64().unwrap();
+    let strikes: Vec<f64> = one["strike"].as_array().unwrap().iter().map(|k| k.as_f64().unwrap()).collect();
+    let types = one["type"].as_str().unwrap().as_bytes();
+    let at =
+        (0..strikes.len()).find(|i| types[*i] == b'C' && strikes[*i] < forward && one["mid"][*i].is_number()).unwrap();
+    let symbol = one["symbol"][at].as_str().unwrap().replace(' ', "+");
+    page.open(&format!("?u={name}&slice={slice}&series={symbol}"));
+    let ring = "document.querySelectorAll('.smile .ring.chosen').length";
+    assert_eq!(page.value(ring), json!(1));
+    let chosen = "document.querySelector('[aria-label=\"series shown\"] [aria-current]').textContent";
+    assert_eq!(page.value(chosen), json!("all"));
+    // Back to what is out of the money: the card goes, because its series is not shown any more.
+    page.value("document.querySelector('[aria-label=\"series shown\"] a').click()");
+    page.browser.wait("!location.search.includes('series=') && !document.querySelector('.side .symbol')");
+    assert_eq!(page.value(chosen), json!("out of the money"));
+    page.calm();
+}
+
+#[test]
+fn the_report_draws_with_the_page_s_code() {
+    let Some(mut page) = Page::new(1280, false) else { return };
+    page.open("");
+    let code = "Object.values(closemark).map(String).join('\\n')";
+    let of_page = page.value(code);
+    let file = serving::run_folder(page._out.path(), &page.run).join("report.html");
+    page.browser.call("Page.navigate", json!({"url": format!("file://{}", file.display())}));
+    page.browser.wait("document.querySelector('section[data-worst] .smile path.mark') !== null");
+    assert_eq!(page.value(code), of_page);
+    let sections = page.value("document.querySelectorAll('section[data-worst] .smile path.mark').length");
+    let names = page.value("document.querySelectorAll('#board tbody tr').length").as_u64().unwrap();
+    assert_eq!(sections.as_u64().unwrap(), names.min(20));
+    page.calm();
+}

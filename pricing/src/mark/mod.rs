@@ -60,7 +60,7 @@ enum Keep {
 ///
 /// Trouble with a series is a reason on its row; nothing in the input ends the close of an underlying.
 pub fn mark_underlying(day: &UnderlyingDay, settings: &Settings) -> UnderlyingMarks {
-    mark(day, &Fixed::default(), settings).0
+    mark(day, &Fixed::default(), Keep::Result, settings, &mut |_| {}).0
 }
 
 /// [`mark_underlying`] with marks that people fixed: each is published as it is, the surface around it lifted as far as
@@ -73,17 +73,24 @@ pub fn mark_underlying_fixed(
     marks: &[FixedMark],
     settings: &Settings,
 ) -> Result<UnderlyingMarks, Contradiction> {
-    let (marks, contradicted) = mark(day, &Fixed::new(day, marks), settings);
+    let (marks, contradicted) = mark(day, &Fixed::new(day, marks), Keep::Result, settings, &mut |_| {});
     if contradicted.is_empty() {
         return Ok(marks);
     }
     Err(Contradiction { underlying: day.underlying.clone(), symbols: contradicted })
 }
 
-/// The marks, and the fixed series of classes whose conditions they contradict.
-fn mark(day: &UnderlyingDay, fixed: &Fixed<'_>, settings: &Settings) -> (UnderlyingMarks, Vec<String>) {
+/// The marks, and the fixed series of classes whose conditions they contradict; `seen` is shown each class.
+fn mark(
+    day: &UnderlyingDay,
+    fixed: &Fixed<'_>,
+    keep: Keep,
+    settings: &Settings,
+    seen: &mut dyn FnMut(&ClassResult),
+) -> (UnderlyingMarks, Vec<String>) {
     let (mut before, mut contradicted) = (BTreeMap::new(), Vec::new());
-    let mut marks = smooth(day, fixed, Keep::Result, settings, &mut |result| {
+    let mut marks = smooth(day, fixed, keep, settings, &mut |result| {
+        seen(result);
         before.extend(result.prices.iter().flat_map(|p| &p.fixed).map(|(_, _, series, was)| (*series, *was)));
         if result.prices.iter().any(|p| p.contradicted) {
             contradicted.extend(fixed.symbols(&result.prices));

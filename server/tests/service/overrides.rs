@@ -16,9 +16,12 @@ use crate::sample::{DAY, generate};
 use crate::security::{access_file, bearer};
 use crate::support::{Server, refusal};
 
-type Person<F> = CloseServiceClient<InterceptedService<Channel, F>>;
+pub(crate) type Person<F> = CloseServiceClient<InterceptedService<Channel, F>>;
 
-fn person(channel: Channel, token: &str) -> Person<impl FnMut(Request<()>) -> Result<Request<()>, Status> + Clone> {
+pub(crate) fn person(
+    channel: Channel,
+    token: &str,
+) -> Person<impl FnMut(Request<()>) -> Result<Request<()>, Status> + Clone> {
     let value: MetadataValue<_> = bearer(token).parse().unwrap();
     CloseServiceClient::with_interceptor(channel, move |mut request: Request<()>| {
         request.metadata_mut().insert("authorization", value.clone());

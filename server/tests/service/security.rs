@@ -83,7 +83,11 @@ async fn tokens_open_what_their_roles_say_until_they_expire_or_are_revoked() {
     }
     assert_eq!(start(channel.clone(), &bearer("reader")).await.unwrap_err().code(), Code::PermissionDenied);
     // Plain HTTP is refused by the same guard.
-    assert_eq!(http(server.address, "/").0, 401);
+    // The page's own files hold no data: a browser must have them before it can show a token.
+    assert_eq!([http(server.address, "/").0, http(server.address, "/app.js").0], [200, 200]);
+    assert_eq!(http(server.address, "/api/v1/dates").0, 401);
+    let (code, who) = http(server.address, "/api/v1/who");
+    assert!(code == 200 && who.contains("\"roles\":[]"), "{who}");
 
     // Whoever is revoked is out at the next call.
     access_file(folder.path(), &[("feeder", "ingest"), ("otto", "operate")], "");

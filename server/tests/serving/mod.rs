@@ -44,6 +44,13 @@ pub(crate) fn close(out: &Path, rate: &str) -> String {
     line.split(' ').next().unwrap().to_owned()
 }
 
+/// Closes the bundled sample day under `out`; its name.
+pub(crate) fn close_sample(out: &Path) -> String {
+    let said = run(&["close", "--out", text(out)]);
+    let line = said.lines().find_map(|line| line.strip_prefix("Run ")).unwrap();
+    line.split(' ').next().unwrap().to_owned()
+}
+
 /// The folder of a run.
 pub(crate) fn run_folder(out: &Path, run: &str) -> PathBuf {
     out.join(format!("date={DATE}/run={run}"))

@@ -2,7 +2,7 @@
 
 use closemark_data::date;
 use closemark_data::store::{Close, RowView, SliceId, mark, slice};
-use closemark_pricing::vocabulary::{MarkSource, Reason};
+use closemark_pricing::vocabulary::{MarkSource, QuoteFlag, Reason, VolatilityStatus};
 use serde_json::{Map, Value, json};
 
 use super::values::{count, day, factor, money, number, object, real, words};
@@ -212,6 +212,27 @@ pub(super) fn slice(close: &Close, name: &str, wanted: &SliceId) -> Option<Value
     Some(Value::Object(found))
 }
 
+/// What the words of a row mean.
+fn meanings(row: RowView<'_>) -> Map<String, Value> {
+    let mut found = Map::new();
+    let mut put = |word: &str, meaning: Option<&'static str>| {
+        if let Some(meaning) = meaning {
+            found.insert(word.to_owned(), Value::from(meaning));
+        }
+    };
+    let source = row.text(mark::MARK_SOURCE);
+    put(source, MarkSource::parse(source).map(MarkSource::meaning));
+    for word in row.words(mark::REASONS) {
+        put(word, Reason::parse(word).map(Reason::meaning));
+    }
+    for word in row.words(mark::QUOTE_FLAGS) {
+        put(word, QuoteFlag::parse(word).map(QuoteFlag::meaning));
+    }
+    let status = row.text(mark::VOLATILITY_STATUS);
+    put(status, VolatilityStatus::parse(status).map(VolatilityStatus::meaning));
+    found
+}
+
 /// One series: every column of its row, its slice, and what `exceptions` says about it.
 pub(super) fn series(close: &Close, symbol: &str, exceptions: Vec<Value>) -> Option<Value> {
     let row = close.find(symbol)?;
@@ -270,6 +291,7 @@ pub(super) fn series(close: &Close, symbol: &str, exceptions: Vec<Value>) -> Opt
         ("log_moneyness", full(mark::LOG_MONEYNESS)),
         ("total_variance", full(mark::TOTAL_VARIANCE)),
         ("confidence", full(mark::CONFIDENCE)),
+        ("meanings", Value::Object(meanings(row))),
         ("exceptions", json!(exceptions)),
     ])))
 }

@@ -34,6 +34,7 @@ export async function show(view, state) {
   const rows = board.rows;
   const page = make(null, "div", { class: "board" });
   heading(page, board);
+  first(page, rows);
   waiting(make(page, "div"), state);
 
   const tools = make(page, "div", { class: "tools" });
@@ -47,7 +48,7 @@ export async function show(view, state) {
   let [by, down] = state.sort.startsWith("-") ? [state.sort.slice(1), false] : [state.sort, true];
   if (!COLUMNS.some((c) => c[0] === by)) [by, down] = ["doubt", true];
   for (const [key, text, , , title] of COLUMNS) {
-    const cell = make(head, "th", { scope: "col", title, "aria-sort": key === by ? (down ? "descending" : "ascending") : undefined });
+    const cell = make(head, "th", { scope: "col", title, class: key === "why" ? "left" : undefined, "aria-sort": key === by ? (down ? "descending" : "ascending") : undefined });
     make(cell, "button", { type: "button", text, onclick: () => go({ sort: (key === by && down ? "-" : "") + key }, { replace: true }) });
   }
   const body = make(table, "tbody");
@@ -105,6 +106,7 @@ function line(row, state) {
     if (key === "underlying") link(cell, { u: row.underlying, slice: row.slice || "", tab: "smile", series: "" }, value);
     else if (key === "worst_edit" && row.slice) link(cell, { u: row.underlying, slice: row.slice, tab: "smile", series: row.worst ? row.worst.osi_symbol : "" }, text(value), { title: row.worst ? "The card of the worst edit: " + row.worst.osi_symbol : "The slice of the worst edit" });
     else cell.textContent = text(value);
+    if (key === "why") cell.title = value;
   }
   return tr;
 }
@@ -136,6 +138,21 @@ function heading(page, board) {
     const item = make(gates, "li", { class: gate.pass ? "good" : "bad", title: whole(gate.count) + " of " + whole(gate.of) });
     make(item, "b", { text: gate.pass ? "passed" : "held" });
     item.append(" " + gate.name.replaceAll("_", " ") + " " + share + (gate.bound === "at_least" ? " ≥ " : " ≤ ") + limit);
+  }
+}
+
+// Where a reader who has a minute looks: the marks of the least believable underlyings, in words.
+function first(page, rows) {
+  const doubtful = rows.filter((r) => r.worst && r.slice && r.worst_edit > 1).slice(0, 3);
+  if (!doubtful.length) return;
+  const box = make(page, "div", { class: "first" });
+  make(box, "h2", { text: "Hardest to believe" });
+  const list = make(box, "ol");
+  for (const r of doubtful) {
+    const w = r.worst;
+    const item = make(list, "li");
+    link(item, { u: r.underlying, slice: r.slice, tab: "smile", series: w.osi_symbol }, w.osi_symbol);
+    item.append(" marked " + money(w.mark) + ", quoted " + money(w.bid) + " × " + money(w.ask) + ": " + r.worst_edit.toFixed(0) + " half-spreads away, " + why(w) + (w.accepted === false ? ", quote not believed" : ""));
   }
 }
 

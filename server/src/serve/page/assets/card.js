@@ -22,6 +22,11 @@ export async function fill(parent, state, slice) {
   link(head, { series: "" }, "×", { class: "close", "aria-label": "Close the card", title: "Close (Esc)" });
   make(parent, "p", { class: "symbol", text: one.osi_symbol });
   make(parent, "p", { class: "verdict", text: verdict(one) });
+  const why = make(parent, "dl", { class: "why-list" });
+  for (const word of [one.mark_source, ...one.reasons]) {
+    make(why, "dt", { text: word });
+    make(why, "dd", { text: one.meanings[word] || "" });
+  }
 
   const steps = make(parent, "ol", { class: "steps" });
   const venues = step(steps, "Venues' quotes", []);
@@ -61,7 +66,6 @@ export async function fill(parent, state, slice) {
     ["per contract", finite(one.mark) ? (one.mark * one.multiplier).toFixed(4) + " " + one.currency : "–"],
     ["confidence", fixed(one.confidence, 3)],
   ]);
-  if (one.reasons.length) make(parent, "p", { class: "reasons", text: one.reasons.join(", ") });
 
   const more = make(parent, "details", {}, make(null, "summary", { text: "Sensitivities and inputs" }));
   list(more, [
@@ -127,20 +131,30 @@ function way(found, one, venues, iterations, caps, integers) {
 }
 
 function quotes(parent, found) {
-  const scroll = make(parent, "div", { class: "scroll" });
+  list(parent, [["best bid", best(found, "bid", (a, b) => b - a)], ["best ask", best(found, "ask", (a, b) => a - b)]]);
+  const scroll = make(parent, "div", { class: "scroll", tabindex: "0", role: "group", "aria-label": "Quotes of the venues" });
   const table = make(scroll, "table", { class: "venues", "aria-label": "Quotes of the venues" });
   const head = make(make(table, "thead"), "tr");
-  for (const text of ["venue", "bid", "ask", "age, s", ""]) make(head, "th", { scope: "col", text, class: text === "venue" || text === "" ? "left" : "" });
+  for (const text of ["venue", "bid", "ask", "age, s"]) make(head, "th", { scope: "col", text, class: text === "venue" ? "left" : "" });
   const body = make(table, "tbody");
   const size = (value) => (value === null ? "" : " (" + value + ")");
   for (const q of found.venues) {
     const line = make(body, "tr", { class: q.fate === "counts" ? "" : "excluded" });
     make(line, "td", { text: q.venue, title: q.name || "" });
-    make(line, "td", { class: q.best_bid ? "best" : "", text: money(q.bid) + size(q.bid_size) });
-    make(line, "td", { class: q.best_ask ? "best" : "", text: money(q.ask) + size(q.ask_size) });
+    make(line, "td", { class: q.best_bid ? "best" : "", text: money(q.bid) + size(q.bid_size), title: q.best_bid ? "the best bid" : undefined });
+    make(line, "td", { class: q.best_ask ? "best" : "", text: money(q.ask) + size(q.ask_size), title: q.best_ask ? "the best offer" : undefined });
     make(line, "td", { text: fixed(q.seconds_before_snapshot, 1), title: q.time || "" });
-    make(line, "td", { class: "left", text: q.best_bid || q.best_ask ? [q.best_bid && "best bid", q.best_ask && "best ask"].filter(Boolean).join(", ") : q.fate === "counts" ? "" : q.fate });
+    if (q.fate !== "counts") make(make(body, "tr", { class: "fate" }), "td", { class: "left", colspan: 4, text: "↑ " + q.fate });
   }
+}
+
+// Who is best on a side, and what the next best says: a quote that stands alone is the first to doubt.
+function best(found, side, order) {
+  const all = found.venues.filter((q) => q.fate === "counts" && q[side] > 0 && q[side + "_size"] !== 0).sort((a, b) => order(a[side], b[side]));
+  if (!all.length) return "none";
+  const ahead = all.filter((q) => q[side] === all[0][side]);
+  const next = all[ahead.length];
+  return money(all[0][side]) + " by " + (ahead.length === 1 ? ahead[0].venue + " alone" : ahead.length + " venues") + (next ? "; next " + money(next[side]) : "");
 }
 
 // What the mark is, in one sentence.

@@ -9,8 +9,8 @@ export const source = (found, quotesAlone = false) => quotesAlone ? "From the ru
 
 export async function add({ box, picture }, entry, state, full, paint, name) {
   const holder = make(null, "div", { class: "rounds", "aria-busy": "true" });
-  make(holder, "p", { class: "soft", text: "Looking for the inputs of this run, to show the rounds of smoothing and the caps …" });
-  picture.after(holder);
+  make(holder, "p", { class: "soft small", text: "Looking for the inputs of this run, to show the rounds of smoothing and the caps …" });
+  picture.before(holder);
   let found;
   try {
     found = await api.rounds(state, state.u, full.slice);
@@ -19,7 +19,7 @@ export async function add({ box, picture }, entry, state, full, paint, name) {
   }
   holder.replaceChildren();
   if (!found.kept || !found.rounds.length) {
-    make(holder, "p", { class: "soft", text: "Rounds of smoothing and caps: not kept for this run (" + (found.why || "there is no curve") + ")." });
+    make(holder, "p", { class: "soft small", text: "Rounds of smoothing and caps: not kept for this run (" + (found.why || "there is no curve") + ")." });
     holder.removeAttribute("aria-busy");
     return;
   }
@@ -32,7 +32,7 @@ export async function add({ box, picture }, entry, state, full, paint, name) {
   const label = make(row, "label", { text: "round " });
   const slider = make(label, "input", { type: "range", min: 1, max: count, step: 1, value: within(state.round, count), disabled: count === 1 });
   const said = make(row, "output", { class: "soft" });
-  make(holder, "p", { class: "soft small", text: source(found.inputs) });
+  row.title = source(found.inputs);
 
   const show = () => {
     const at = Number(slider.value) - 1;
@@ -52,7 +52,7 @@ export async function add({ box, picture }, entry, state, full, paint, name) {
     show();
   });
   show();
-  tables(holder, found, name);
+  tables(box, found, name);
   holder.removeAttribute("aria-busy");
 }
 
