@@ -336,7 +336,7 @@ fn earlier_rounds_are_ghosts_and_the_last_is_the_published_curve() {
     page.open(&query);
     page.browser.wait("document.querySelector('.smile path.round') !== null");
     // Caps: outside the accepted quotes only, and around the curve's edge.
-    let caps = rounds["cap_high"].as_array().unwrap();
+    let caps = all.last().unwrap()["cap_high"].as_array().unwrap();
     let inner = |v: &Value| v.is_null();
     let first = caps.iter().position(inner).unwrap();
     let last = caps.iter().rposition(inner).unwrap();

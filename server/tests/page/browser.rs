@@ -1,4 +1,5 @@
 //! A real headless Chromium, driven through its debugging pipe: JSON messages that end in a zero byte.
+#![allow(dead_code, reason = "each test file uses its own part")]
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};

@@ -12,6 +12,7 @@ mod risk;
 mod surfaces;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use closemark_data::store::{Close, RunId, Store, StoreError, StoredTable, Tokens};
 use closemark_pricing::series::Date;
@@ -29,6 +30,8 @@ pub(crate) use names::RunName;
 use super::state::Service;
 use super::{errors, page};
 
+/// How often another command's publication is looked for.
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
 /// Requests that may wait for closes to be read from disk; more are told to come again.
 const READING_MAX: usize = 16;
 
@@ -49,18 +52,40 @@ pub(crate) fn add_to(routes: Routes, service: &Arc<Service>) -> Routes {
     routes
 }
 
-/// Reads the latest close that counts, so that the first who asks finds it in memory.
+/// Keeps the latest close that counts at hand, so that the first who asks finds it in memory, counted: whoever published
+/// it, this service or a command beside it.
 fn warm(reads: &Arc<Reads>) {
-    let store = reads.store.clone();
-    tokio::task::spawn_blocking(move || match store.latest() {
-        Ok(Some((date, run))) => {
-            if let Err(error) = store.close(date, run) {
-                tracing::warn!(%error, "the latest close cannot be read");
-            }
+    let (store, mut known) = (reads.store.clone(), None);
+    tokio::spawn(async move {
+        loop {
+            let store = store.clone();
+            let looked = tokio::task::spawn_blocking(move || fetch_latest(&store, known)).await;
+            known = looked.unwrap_or(known);
+            tokio::time::sleep(LOOK_AGAIN).await;
         }
-        Ok(None) => {}
-        Err(error) => tracing::warn!(%error, "the published folder cannot be read"),
     });
+}
+
+/// Reads the latest close where it is another than the one known; the one that is known then.
+fn fetch_latest(store: &Store, known: Option<(Date, RunId)>) -> Option<(Date, RunId)> {
+    let latest = match store.latest() {
+        Ok(latest) if latest != known => latest,
+        Ok(_) => return known,
+        Err(error) => {
+            tracing::warn!(%error, "the published folder cannot be read");
+            return known;
+        }
+    };
+    let (date, run) = latest?;
+    let read = store.close(date, run).and_then(|close| {
+        close.board();
+        // Cards show what was recorded.
+        store.table(&close, "exceptions").map(|_| ())
+    });
+    if let Err(error) = read {
+        tracing::warn!(%error, "the latest close cannot be read");
+    }
+    latest
 }
 
 /// What all readers share.

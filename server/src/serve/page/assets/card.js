@@ -25,7 +25,7 @@ export async function fill(parent, state, slice) {
   const why = make(parent, "dl", { class: "why-list" });
   for (const word of [one.mark_source, ...one.reasons]) {
     make(why, "dt", { text: word });
-    make(why, "dd", { text: one.meanings[word] || "" });
+    make(why, "dd", { text: (one.meanings || {})[word] || "" });
   }
 
   const steps = make(parent, "ol", { class: "steps" });

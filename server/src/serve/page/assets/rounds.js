@@ -26,7 +26,7 @@ export async function add({ box, picture }, entry, state, full, paint, name) {
   const count = found.rounds.length;
   entry(34, "earlier rounds", (put) => put("path", { class: "curve past", d: "M1,12Q17,3 33,8" }));
   entry(34, "what the fit of the round aimed at", (put) => put("path", { class: "curve target", d: "M1,11Q17,4 33,9" }));
-  if (found.cap_high.some(finite)) entry(34, "volatility caps in the wings", (put) => put("path", { class: "curve cap", d: "M1,8H33" }));
+  if (found.rounds.some((r) => r.cap_high.some(finite))) entry(34, "volatility caps in the wings", (put) => put("path", { class: "curve cap", d: "M1,8H33" }));
 
   const row = make(holder, "div", { class: "slider" });
   const label = make(row, "label", { text: "round " });
@@ -39,7 +39,7 @@ export async function add({ box, picture }, entry, state, full, paint, name) {
     const one = found.rounds[at];
     const line = (name, volatility) => ({ name, strike: found.strike, volatility });
     const past = found.rounds.slice(0, at).filter((r) => r.volatility.length).map((r) => line("past", r.volatility));
-    const lines = [...past, line("target", one.target), line("cap", found.cap_low), line("cap", found.cap_high)];
+    const lines = [...past, line("target", one.target), line("cap", one.cap_low), line("cap", one.cap_high)];
     if (at < count - 1) lines.push(line("round", one.volatility));
     const text = tell(found, at);
     said.textContent = text;
@@ -81,7 +81,8 @@ function tell(found, at) {
 
 function tables(holder, found, name) {
   const columns = ["strike", ...found.rounds.flatMap((r) => ["aim " + r.pass + "." + r.round, "curve " + r.pass + "." + r.round]), "cap low", "cap high"];
-  const rows = () => found.strike.map((strike, i) => [strike, ...found.rounds.flatMap((r) => [r.target[i] ?? null, r.volatility[i] ?? null]), found.cap_low[i], found.cap_high[i]]);
+  const last = found.rounds.at(-1);
+  const rows = () => found.strike.map((strike, i) => [strike, ...found.rounds.flatMap((r) => [r.target[i] ?? null, r.volatility[i] ?? null]), last.cap_low[i], last.cap_high[i]]);
   const details = make(holder, "details", {}, make(null, "summary", { text: "The rounds as a table" }));
   make(details, "button", { type: "button", class: "plain", text: "CSV", title: "Save the rounds", onclick: () => saveTable(columns, rows(), "rounds " + name) });
   const inner = make(details, "div", { class: "scroll" });

@@ -20,6 +20,8 @@ async function show() {
   corner.replaceChildren();
   if (!one || !one.names) return;
   if (one.anonymous) {
+    // Who may not even read finds the form in the page itself.
+    if (!one.roles.includes("read")) return;
     make(corner, "button", { type: "button", class: "plain", id: "sign-in", text: "Sign in", onclick: () => dialog() });
     return;
   }

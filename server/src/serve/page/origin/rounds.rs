@@ -45,6 +45,9 @@ pub(in crate::serve::page) fn rounds(
     };
     let column = |values: &[Option<f64>]| values.iter().map(|value| number(*value, 6)).collect::<Vec<_>>();
     let time = history.time_to_expiry;
+    let cap = |step: &SmoothingStep, side: usize| -> Vec<Value> {
+        step.caps.iter().map(|caps| number(caps.and_then(|caps| caps.get(side).copied()), 6)).collect()
+    };
     let one = |step: &SmoothingStep| {
         json!({
             "pass": step.pass, "round": step.round,
@@ -53,16 +56,11 @@ pub(in crate::serve::page) fn rounds(
             "target": column(&step.target),
             "used": step.used.len(),
             "left_out": symbols(&step.left_out),
+            "cap_low": cap(step, 0), "cap_high": cap(step, 1),
         })
-    };
-    let last = history.steps.last();
-    let cap = |side: usize| -> Vec<Value> {
-        let caps = last.map_or(&[][..], |step| step.caps.as_slice());
-        caps.iter().map(|caps| number(caps.and_then(|caps| caps.get(side).copied()), 6)).collect()
     };
     Some(head(json!({
         "strike": history.strikes,
-        "cap_low": cap(0), "cap_high": cap(1),
         "rounds": history.steps.iter().map(one).collect::<Vec<_>>(),
     })))
 }
