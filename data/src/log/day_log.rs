@@ -10,19 +10,11 @@ use super::batch::EncodedBatch;
 use super::error::{AppendError, LogError};
 use super::frame::{FrameKind, put_frame};
 use super::limits::LogLimits;
+use super::producer::Place;
 use super::reference::EncodedReference;
 use super::replay::{Replayed, TEMPORARY, Tail, copy_frames, replay};
-use super::segment::{self, Digest, Head, Seal, put_commit};
+use super::segment::{self, Digest, Head, Nonce, Seal, fresh_nonce, put_commit};
 use crate::files::{Files, NewFile};
-
-/// What a producer has sent.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Place {
-    /// Highest sequence on stable storage.
-    pub(super) durable: u64,
-    /// Highest sequence appended.
-    pub(super) appended: u64,
-}
 
 /// What a reference request made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +39,7 @@ struct Active {
     position: u64,
     hasher: blake3::Hasher,
     frames: u64,
+    nonce: Option<Nonce>,
 }
 
 /// The log of one market date.
@@ -112,19 +105,25 @@ impl DayLog {
         self.requests.values().filter(|request| request.durable).map(|request| request.version).max().unwrap_or(0)
     }
 
-    /// Appends a batch to what waits.
+    /// Whether the date has nothing at all.
+    pub(super) fn is_empty(&self) -> bool {
+        self.segments.is_empty() && self.pending.is_empty()
+    }
+
+    /// Appends a batch to what waits. What is refused leaves no trace.
     pub(super) fn append(&mut self, batch: &EncodedBatch, limits: &LogLimits) -> Result<Taken, AppendError> {
-        // Before any answer: what replay has read may not be on the device yet.
-        self.make_writable(limits)?;
-        let known = self.producers.get(&batch.producer_id).copied();
-        let place = known.unwrap_or_default();
-        if batch.sequence <= place.durable {
-            return Ok(Taken::Durable(place.durable));
+        let known = self.producers.get(&batch.producer_id);
+        let (durable, appended) = known.map_or((0, 0), |place| (place.durable, place.appended));
+        if batch.sequence <= appended {
+            if known.is_some_and(|place| place.differs(batch.sequence, batch.digest)) {
+                let (producer_id, sequence) = (batch.producer_id.clone(), batch.sequence);
+                return Err(AppendError::SequenceReused { producer_id, sequence });
+            }
+            // Before any answer: what replay has read may not be on the device yet.
+            self.make_writable(limits)?;
+            return Ok(if batch.sequence <= durable { Taken::Durable(durable) } else { Taken::Waiting(durable) });
         }
-        if batch.sequence <= place.appended {
-            return Ok(Taken::Waiting(place.durable));
-        }
-        let expected = place.appended + 1;
+        let expected = appended + 1;
         if batch.sequence != expected {
             let (producer_id, given) = (batch.producer_id.clone(), batch.sequence);
             return Err(AppendError::Gap { producer_id, expected, given });
@@ -132,10 +131,11 @@ impl DayLog {
         if known.is_none() && self.producers.len() >= limits.producers {
             return Err(AppendError::TooMany { what: "producers", limit: limits.producers });
         }
+        self.make_writable(limits)?;
         self.put(FrameKind::Quotes, &batch.payload);
         self.pending_quotes += u64::from(batch.quotes);
-        self.producers.insert(batch.producer_id.clone(), Place { appended: batch.sequence, ..place });
-        Ok(Taken::Waiting(place.durable))
+        self.producers.entry(batch.producer_id.clone()).or_default().take(batch.digest);
+        Ok(Taken::Waiting(durable))
     }
 
     /// Appends a reference update to what waits; the version that it makes, or made.
@@ -144,18 +144,19 @@ impl DayLog {
         update: &EncodedReference,
         limits: &LogLimits,
     ) -> Result<Taken, AppendError> {
-        self.make_writable(limits)?;
         let digest = *blake3::hash(update.payload.get(update.content..).unwrap_or_default()).as_bytes();
-        if let Some(known) = self.requests.get(&update.request_id) {
+        if let Some(known) = self.requests.get(&update.request_id).copied() {
             if known.digest != digest {
                 let (request_id, version) = (update.request_id.clone(), known.version);
                 return Err(AppendError::RequestConflict { request_id, version });
             }
+            self.make_writable(limits)?;
             return Ok(if known.durable { Taken::Durable(known.version) } else { Taken::Waiting(known.version) });
         }
         if self.requests.len() >= limits.reference_updates {
             return Err(AppendError::TooMany { what: "reference updates", limit: limits.reference_updates });
         }
+        self.make_writable(limits)?;
         let version = self.requests.len() as u64 + 1;
         self.put(FrameKind::Reference, &update.payload);
         self.requests.insert(update.request_id.clone(), Request { version, digest, durable: false });
@@ -163,9 +164,9 @@ impl DayLog {
     }
 
     fn put(&mut self, kind: FrameKind, payload: &[u8]) {
-        let origin = self.active.as_ref().map_or(0, |active| active.position);
+        let (origin, nonce) = self.active.as_ref().map_or((0, None), |active| (active.position, active.nonce));
         if self.pending.is_empty() {
-            put_commit(&mut self.pending, origin);
+            put_commit(&mut self.pending, origin, nonce.as_ref());
             self.pending_frames += 1;
         }
         put_frame(&mut self.pending, origin, kind, &[payload]);
@@ -184,7 +185,7 @@ impl DayLog {
             *bytes = active.position;
         }
         for place in self.producers.values_mut() {
-            place.durable = place.appended;
+            place.commit();
         }
         for request in self.requests.values_mut().filter(|request| !request.durable) {
             request.durable = true;
@@ -220,7 +221,7 @@ impl DayLog {
         }
         // A seal, too, may be there for reads alone; segments begin only behind one that is on the device.
         let tail = self.tail.take();
-        let last = tail.or_else(|| self.segments.last().map(|bytes| Tail { bytes: *bytes, frames: 0 }));
+        let last = tail.or_else(|| self.segments.last().map(|bytes| Tail { bytes: *bytes, frames: 0, nonce: None }));
         let Some(last) = last else { return self.next_segment() };
         let number = self.segments.len() as u64;
         let old = self.folder.join(segment::name(number));
@@ -239,7 +240,7 @@ impl DayLog {
         if let Some(mut active) = self.active.take() {
             let seal = Seal { digest: *active.hasher.finalize().as_bytes(), frames: active.frames };
             let mut bytes = Vec::new();
-            seal.put(&mut bytes, active.position);
+            seal.put(&mut bytes, active.position, active.nonce.as_ref());
             active.file.append(&bytes).map_err(LogError::io("write", &active.path))?;
             active.file.sync().map_err(LogError::io("sync", &active.path))?;
             if let Some(durable) = self.segments.last_mut() {
@@ -253,12 +254,13 @@ impl DayLog {
     fn next_segment(&mut self) -> Result<(), LogError> {
         let number = self.segments.len() as u64 + 1;
         let mut head = Vec::new();
-        Head { date: self.date, number, previous: self.chain }.put(&mut head);
+        let nonce = fresh_nonce();
+        Head { date: self.date, number, previous: self.chain }.put(&mut head, &nonce);
         let active = self.segment(number, |file, path| {
             file.append(&head).map_err(LogError::io("write", path))?;
             let mut hasher = blake3::Hasher::new();
             hasher.update(&head);
-            Ok((hasher, Tail { bytes: head.len() as u64, frames: 1 }))
+            Ok((hasher, Tail { bytes: head.len() as u64, frames: 1, nonce: Some(nonce) }))
         })?;
         self.segments.push(active.position);
         self.active = Some(active);
@@ -274,10 +276,10 @@ impl DayLog {
         let (temporary, path) =
             (self.folder.join(format!("{TEMPORARY}segment")), self.folder.join(segment::name(number)));
         let mut file = self.files.create(&temporary).map_err(LogError::io("create", &temporary))?;
-        let (hasher, Tail { bytes, frames }) = fill(file.as_mut(), &temporary)?;
+        let (hasher, Tail { bytes, frames, nonce }) = fill(file.as_mut(), &temporary)?;
         file.sync().map_err(LogError::io("sync", &temporary))?;
         self.files.rename(&temporary, &path).map_err(LogError::io("rename", &path))?;
         self.files.sync_folder(&self.folder).map_err(LogError::io("sync", &self.folder))?;
-        Ok(Active { file, path, position: bytes, hasher, frames })
+        Ok(Active { file, path, position: bytes, hasher, frames, nonce })
     }
 }

@@ -53,6 +53,16 @@ impl LogError {
         move |source| Self::Io { action, path, source }
     }
 
+    /// Whether writing or syncing failed, so that nobody knows what the device has. What failed while reading says
+    /// nothing of what was written.
+    pub(super) fn is_of_writing(&self) -> bool {
+        match self {
+            Self::Io { action, .. } => !["open", "read", "list"].contains(action),
+            Self::Damaged { .. } | Self::Locked { .. } | Self::Date { .. } => false,
+            Self::Refusing { .. } => true,
+        }
+    }
+
     pub(super) fn damaged(path: &Path, offset: u64, detail: impl ToString) -> Self {
         Self::Damaged { path: path.to_owned(), offset, detail: detail.to_string() }
     }
@@ -71,6 +81,14 @@ pub enum AppendError {
         expected: u64,
         /// The sequence given.
         given: u64,
+    },
+    /// A sequence that was taken before came back with other quotes; nothing of it is taken.
+    #[error("producer {producer_id}: sequence {sequence} was taken before, with other quotes")]
+    SequenceReused {
+        /// The producer.
+        producer_id: String,
+        /// The sequence.
+        sequence: u64,
     },
     /// Too much waits for a commit; commit, then try again.
     #[error("{pending_bytes} bytes wait for a commit, {limit} may")]

@@ -233,9 +233,10 @@ pub(super) fn put_frame(out: &mut Vec<u8>, origin: u64, kind: FrameKind, payload
     }
 }
 
-/// Whether these bytes begin with a valid frame of a kind at a position.
-pub(super) fn is_frame(bytes: &[u8], position: u64, kind: FrameKind) -> bool {
-    let Ok(Some((length, found))) = header(bytes) else { return false };
-    let Some(frame) = bytes.get(..HEADER_BYTES + length) else { return false };
-    found == kind && stored_checksum(frame) == Some(checksum(position, frame))
+/// The payload of the valid frame of a kind at a position that these bytes begin with, if they do.
+pub(super) fn payload_of(bytes: &[u8], position: u64, kind: FrameKind) -> Option<&[u8]> {
+    let (length, found) = header(bytes).ok()??;
+    let frame = bytes.get(..HEADER_BYTES + length)?;
+    let holds = found == kind && stored_checksum(frame) == Some(checksum(position, frame));
+    if holds { frame.get(HEADER_BYTES..) } else { None }
 }

@@ -19,7 +19,8 @@
 //! 4. After an error of the log itself ([`AppendError::Log`], or any of `commit`) nothing that waited may be
 //!    acknowledged. The log refuses from then on ([`LogError::Refusing`]): drop it, and open it again. Producers then send
 //!    what was not acknowledged once more; what had become durable all the same is recognised by its sequence.
-//! 5. For a close, the owner gives a [`DaySnapshot`], which any other thread turns into a [`Day`](crate::day::Day).
+//! 5. For a close, the owner gives a [`DaySnapshot`] ([`QuoteLog::held`], or [`ClosedDay::read`] on a thread that may
+//!    wait), which any other thread turns into a [`Day`](crate::day::Day).
 //!
 //! ```
 //! use std::sync::Arc;
@@ -50,6 +51,7 @@ mod day_log;
 mod error;
 pub mod frame;
 mod limits;
+mod producer;
 mod quote_log;
 mod reference;
 mod replay;
@@ -63,6 +65,6 @@ pub use batch::{
 };
 pub use error::{AppendError, EncodeError, LogError};
 pub use limits::{BATCH_QUOTES_MAX, FRAME_BYTES_MAX, ID_BYTES_MAX, LogLimits};
-pub use quote_log::{Appended, Committed, QuoteLog, ReferencePut, Ticket};
+pub use quote_log::{Appended, Committed, HeldDay, QuoteLog, ReferencePut, Ticket};
 pub use reference::{EncodedReference, ReferenceUpdate};
-pub use snapshot::{DayError, DaySnapshot, Record};
+pub use snapshot::{ClosedDay, DayError, DaySnapshot, Record};

@@ -12,7 +12,7 @@ use super::day_log::{DayLog, Taken};
 use super::error::{AppendError, LogError};
 use super::limits::LogLimits;
 use super::reference::EncodedReference;
-use super::snapshot::DaySnapshot;
+use super::snapshot::{ClosedDay, DaySnapshot};
 use crate::date;
 use crate::files::{Files, Held};
 
@@ -42,6 +42,17 @@ pub struct ReferencePut {
     pub version: u64,
     /// When it will be durable; `None` where it is already.
     pub ticket: Option<Ticket>,
+}
+
+/// What the log has of a market date, as far as it knows without reading anything.
+#[derive(Clone, Debug)]
+pub enum HeldDay {
+    /// Nothing.
+    Nothing,
+    /// The date is open: this is what is durable.
+    Open(DaySnapshot),
+    /// Something, to be read by whoever asks.
+    Closed(ClosedDay),
 }
 
 /// What a commit made durable.
@@ -107,9 +118,10 @@ impl QuoteLog {
     /// Takes a batch in. It is in memory only until [`Self::commit`].
     ///
     /// # Errors
-    /// [`AppendError::Gap`] for a sequence that jumps, with the expected one; [`AppendError::Full`] where a commit must
-    /// come first; [`AppendError::TooMany`]; [`AppendError::Log`] with [`LogError::Refusing`] after any failure. Nothing
-    /// was taken in then.
+    /// [`AppendError::Gap`] for a sequence that jumps, with the expected one; [`AppendError::SequenceReused`] for one of
+    /// the producer's last that comes back with other quotes; [`AppendError::Full`] where a commit must come first;
+    /// [`AppendError::TooMany`]; [`AppendError::Log`] where the date cannot be opened, which concerns this call alone, or
+    /// with [`LogError::Refusing`] after a failed write or sync. Nothing was taken in then.
     pub fn append(&mut self, batch: &EncodedBatch) -> Result<Appended, AppendError> {
         let limits = self.limits;
         let taken = self.take(batch.market_date, batch.bytes(), |day| day.append(batch, &limits))?;
@@ -182,8 +194,22 @@ impl QuoteLog {
         }
         let files = self.files.clone();
         let day = self.day(market_date)?;
-        let (folder, segments) = (day.folder().to_owned(), day.segments().to_vec());
-        Ok(Some(DaySnapshot::new(files, folder, market_date, segments, day.durable_version())))
+        Ok(Some(snapshot_of(files, market_date, day)))
+    }
+
+    /// What there is of a market date, without reading anything: a log that takes quotes in does not stop for it. A log
+    /// that refuses writes answers as well.
+    pub fn held(&self, market_date: Date) -> HeldDay {
+        match self.days.get(&market_date) {
+            Some(day) if self.dates.contains(&market_date) => {
+                HeldDay::Open(snapshot_of(self.files.clone(), market_date, day))
+            }
+            None if self.dates.contains(&market_date) => match self.folder(market_date) {
+                Ok(folder) => HeldDay::Closed(ClosedDay { files: self.files.clone(), folder, date: market_date }),
+                Err(_) => HeldDay::Nothing,
+            },
+            _ => HeldDay::Nothing,
+        }
     }
 
     /// The market dates that the log has anything of, ascending.
@@ -215,35 +241,58 @@ impl QuoteLog {
         if pending_bytes > 0 && pending_bytes + bytes > limit {
             return Err(AppendError::Full { pending_bytes, limit });
         }
-        let taken = self.day(market_date).map_err(AppendError::from).and_then(put);
+        let known = self.days.remove(&market_date);
+        // A date that cannot be opened fails this call alone: nothing was written.
+        let mut day = match known {
+            Some(day) => day,
+            None => self.open_day(market_date)?,
+        };
+        let taken = put(&mut day);
         match &taken {
-            Err(AppendError::Log(error)) => self.refusing = Some(error.to_string()),
+            // What the device has of the date is not known any more; nothing of it waits.
+            Err(AppendError::Log(error)) => {
+                if error.is_of_writing() {
+                    self.refusing = Some(error.to_string());
+                }
+                return taken;
+            }
+            // What was refused keeps no date open that nothing is of.
+            Err(_) if day.is_empty() => return taken,
             Ok(Taken::Waiting(_)) if !self.dates.contains(&market_date) => {
                 self.dates.push(market_date);
                 self.dates.sort_unstable();
             }
             _ => {}
         }
+        self.keep(market_date, day);
         taken
     }
 
     /// A date's log, replayed at its first use.
     fn day(&mut self, market_date: Date) -> Result<&mut DayLog, LogError> {
-        self.uses += 1;
-        let uses = self.uses;
-        if !self.days.contains_key(&market_date) {
-            self.close_one();
-        }
-        let day = match self.days.entry(market_date) {
-            std::collections::btree_map::Entry::Occupied(open) => open.into_mut(),
-            std::collections::btree_map::Entry::Vacant(closed) => {
-                let text = date::to_text_within(market_date).ok_or(LogError::Date { days: market_date.0 })?;
-                let folder = self.root.join(format!("{DATE}{text}"));
-                closed.insert(DayLog::open(self.files.clone(), &self.root, market_date, folder)?)
-            }
+        let day = match self.days.remove(&market_date) {
+            Some(day) => day,
+            None => self.open_day(market_date)?,
         };
-        day.used = uses;
-        Ok(day)
+        Ok(self.keep(market_date, day))
+    }
+
+    /// Keeps a date open that was used now; another is closed for it where as many are open as may be.
+    fn keep(&mut self, market_date: Date, mut day: DayLog) -> &mut DayLog {
+        self.close_one();
+        self.uses += 1;
+        day.used = self.uses;
+        self.days.entry(market_date).insert_entry(day).into_mut()
+    }
+
+    fn open_day(&self, market_date: Date) -> Result<DayLog, LogError> {
+        let folder = self.folder(market_date)?;
+        DayLog::open(self.files.clone(), &self.root, market_date, folder)
+    }
+
+    fn folder(&self, market_date: Date) -> Result<PathBuf, LogError> {
+        let text = date::to_text_within(market_date).ok_or(LogError::Date { days: market_date.0 })?;
+        Ok(self.root.join(format!("{DATE}{text}")))
     }
 
     /// Closes the date that was unused for longest, where as many are open as may be. One with records that wait stays.
@@ -256,4 +305,10 @@ impl QuoteLog {
             self.days.remove(&date);
         }
     }
+}
+
+fn snapshot_of(files: Arc<dyn Files>, market_date: Date, day: &DayLog) -> DaySnapshot {
+    let closed = ClosedDay { files, folder: day.folder().to_owned(), date: market_date };
+    let quotes = day.producers.values().any(|place| place.durable > 0);
+    DaySnapshot::new(closed, day.segments().to_vec(), day.durable_version(), quotes)
 }

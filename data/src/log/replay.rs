@@ -7,11 +7,12 @@ use std::path::Path;
 use closemark_pricing::series::Date;
 
 use super::batch::BatchReader;
-use super::day_log::{Place, Request};
+use super::day_log::Request;
 use super::error::LogError;
 use super::frame::{Decoder, Fault, Frame, FrameKind};
+use super::producer::Place;
 use super::reference::LoggedReference;
-use super::segment::{self, Digest, Head, Seal, is_commit, later_commit};
+use super::segment::{self, Digest, Head, Nonce, Seal, is_commit, later_commit};
 use crate::files::{Files, NewFile};
 
 /// What files that are not finished begin with.
@@ -36,6 +37,7 @@ pub(super) struct Replayed {
 pub(super) struct Tail {
     pub(super) bytes: u64,
     pub(super) frames: u64,
+    pub(super) nonce: Option<Nonce>,
 }
 
 /// Reads a date's folder; changes nothing.
@@ -59,11 +61,11 @@ pub(super) fn replay(files: &dyn Files, folder: &Path, date: Date) -> Result<Rep
         let last = expected == numbers.len() as u64;
         let mut end = read_segment(files, &path, head, None, &mut |frame| replayed.take(&path, frame))?;
         if let Some(fault) = end.fault.take() {
-            judge(files, &path, &fault, last && end.seal.is_none())?;
+            judge(files, &path, &fault, last && end.seal.is_none(), end.nonce.as_ref())?;
         }
         match (end.seal, last) {
             (Some(digest), _) => replayed.chain = digest,
-            (None, true) => replayed.tail = Some(Tail { bytes: end.bytes, frames: end.frames }),
+            (None, true) => replayed.tail = Some(Tail { bytes: end.bytes, frames: end.frames, nonce: end.nonce }),
             (None, false) => {
                 return Err(LogError::damaged(&path, end.bytes, "the segment is not sealed, and later ones are there"));
             }
@@ -78,7 +80,13 @@ pub(super) fn replay(files: &dyn Files, folder: &Path, date: Date) -> Result<Rep
 /// A group begins with a commit, which is written only after everything before it is durable. So a fault with a valid
 /// commit somewhere behind it lies in what was durable once; one without lies in the last group, of which nothing that
 /// does not hold can have been acknowledged.
-fn judge(files: &dyn Files, path: &Path, fault: &Fault, may_be_torn: bool) -> Result<(), LogError> {
+fn judge(
+    files: &dyn Files,
+    path: &Path,
+    fault: &Fault,
+    may_be_torn: bool,
+    nonce: Option<&Nonce>,
+) -> Result<(), LogError> {
     if !may_be_torn || fault.position == 0 {
         return Err(LogError::damaged(path, fault.position, fault.what));
     }
@@ -86,7 +94,7 @@ fn judge(files: &dyn Files, path: &Path, fault: &Fault, may_be_torn: bool) -> Re
     let mut file = files.open(path).map_err(LogError::io("open", path))?;
     io::copy(&mut file.by_ref().take(fault.position), &mut io::sink()).map_err(LogError::io("read", path))?;
     file.read_to_end(&mut rest).map_err(LogError::io("read", path))?;
-    match later_commit(&rest, fault.position) {
+    match later_commit(&rest, fault.position, nonce) {
         Some(later) => {
             let detail = format!("{}, and what follows at byte {later} was written after it", fault.what);
             Err(LogError::damaged(path, fault.position, detail))
@@ -108,7 +116,8 @@ impl Replayed {
                     let detail = format!("producer {producer}: sequence {given} after {before}");
                     return Err(LogError::damaged(path, frame.position, detail));
                 }
-                *place = Place { durable: batch.sequence, appended: batch.sequence };
+                place.take(batch.digest());
+                place.commit();
             }
             FrameKind::Reference => {
                 let update = LoggedReference::read(frame.payload)
@@ -133,6 +142,8 @@ pub(super) struct SegmentEnd {
     pub(super) bytes: u64,
     /// Their number, without the seal.
     pub(super) frames: u64,
+    /// The number that its head drew.
+    pub(super) nonce: Option<Nonce>,
     /// Its digest, where it is sealed.
     pub(super) seal: Option<Digest>,
     /// The first bytes that are no frame.
@@ -152,7 +163,7 @@ pub(super) fn read_segment(
     let mut piece = vec![0u8; PIECE];
     let mut decoder = Decoder::default();
     let mut hasher = blake3::Hasher::new();
-    let mut end = SegmentEnd { bytes: 0, frames: 0, seal: None, fault: None };
+    let mut end = SegmentEnd { bytes: 0, frames: 0, nonce: None, seal: None, fault: None };
     loop {
         let read = match file.read(&mut piece) {
             Ok(read) => read,
@@ -189,16 +200,20 @@ fn check_frame(
     end: &mut SegmentEnd,
 ) -> Result<(), LogError> {
     match frame.kind {
-        FrameKind::Head if Head::read(frame.payload).as_ref() != Some(head) => {
-            let detail = "it is not the segment of this date and number, or does not follow the one before";
-            return Err(LogError::damaged(path, frame.position, detail));
-        }
-        FrameKind::Commit if !is_commit(frame.payload, frame.position) => {
+        FrameKind::Head => match Head::read(frame.payload) {
+            Some((found, nonce)) if found == *head => end.nonce = nonce,
+            _ => {
+                let detail = "it is not the segment of this date and number, or does not follow the one before";
+                return Err(LogError::damaged(path, frame.position, detail));
+            }
+        },
+        FrameKind::Commit if !is_commit(frame.payload, frame.position, end.nonce.as_ref()) => {
             return Err(LogError::damaged(path, frame.position, "a commit of another place"));
         }
         FrameKind::Seal => {
             let digest = *hasher.finalize().as_bytes();
-            if Seal::read(frame.payload) != Some(Seal { digest, frames: end.frames }) {
+            let read = Seal::read(frame.payload, frame.position, end.nonce.as_ref());
+            if read != Some(Seal { digest, frames: end.frames }) {
                 return Err(LogError::damaged(path, frame.position, "the segment is not what was sealed"));
             }
             end.seal = Some(digest);
@@ -235,4 +250,58 @@ pub(super) fn copy_frames(
         return Err(LogError::damaged(from, decoder.position(), "it changed since it was replayed"));
     }
     Ok(hasher)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::sync::Arc;
+
+    use super::super::frame::put_frame;
+    use super::super::segment::{put_commit, put_first_form};
+    use super::super::{Appended, BatchEncoder, BatchHead, EncodedBatch, IncomingQuote, LogLimits, QuoteLog};
+    use super::*;
+    use crate::files::Simulated;
+
+    fn batch(date: Date, sequence: u64) -> EncodedBatch {
+        let head = BatchHead { producer_id: "feed", sequence, market_date: date, received_unix_nanos: 5 };
+        let quote = IncomingQuote { osi_symbol: "XYZ", venue: "XCBO", ask: Some(7), ..IncomingQuote::default() };
+        BatchEncoder::default().encode(&head, [quote]).unwrap()
+    }
+
+    #[test]
+    fn a_log_of_the_first_form_is_read_and_written_on() {
+        let (files, root) = (Simulated::default(), Path::new("/log"));
+        let date = crate::date::parse("2026-11-20").unwrap();
+        let folder = root.join("date=2026-11-20");
+        files.create_folder(root).unwrap();
+        files.create_folder(&folder).unwrap();
+        let (mut bytes, mut group) = (Vec::new(), Vec::new());
+        put_first_form(Head { date, number: 1, previous: [0; 32] }, &mut bytes);
+        let origin = bytes.len() as u64;
+        put_commit(&mut group, origin, None);
+        put_frame(&mut group, origin, FrameKind::Quotes, &[&batch(date, 1).payload]);
+        bytes.extend_from_slice(&group);
+        let mut file = files.create(&folder.join(segment::name(1))).unwrap();
+        file.append(&bytes).unwrap();
+        file.sync().unwrap();
+        drop(file);
+
+        let limits = LogLimits { segment_bytes: bytes.len() as u64 + 1, ..LogLimits::default() };
+        let open = || QuoteLog::open(Arc::new(files.clone()), root, limits).unwrap();
+        let mut log = open();
+        assert_eq!(log.append(&batch(date, 1)).unwrap(), Appended::Durable { acknowledged_sequence: 1 });
+        // One more in the old segment, then it is sealed, and the next one has the new form.
+        for sequence in 2..=4 {
+            assert!(matches!(log.append(&batch(date, sequence)).unwrap(), Appended::Waiting(_)));
+            log.commit().unwrap();
+        }
+        drop(log);
+        let mut log = open();
+        assert_eq!(log.expected_sequence(date, "feed").unwrap(), 5);
+        let first = files.bytes(&folder.join(segment::name(1))).unwrap();
+        assert_eq!(first.get(..bytes.len()), Some(bytes.as_slice()));
+        let second = files.bytes(&folder.join(segment::name(2))).unwrap();
+        assert!(second.windows(16).any(|window| window == b"closemark log 2\n"));
+    }
 }

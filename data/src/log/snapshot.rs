@@ -10,7 +10,7 @@ use super::batch::{BatchReader, PayloadFault};
 use super::error::LogError;
 use super::frame::FrameKind;
 use super::reference::{LoggedReference, ReferenceTexts};
-use super::replay::read_segment;
+use super::replay::{read_segment, replay};
 use super::segment::{self, Head};
 use crate::date;
 use crate::day::Day;
@@ -44,6 +44,30 @@ pub struct DaySnapshot {
     /// Durable bytes of each segment, from number 1.
     segments: Vec<u64>,
     version: u64,
+    quotes: bool,
+}
+
+/// A market date that the log has something of and has not open: to be read by whoever wants to know, not by the thread
+/// that owns the log.
+#[derive(Clone, Debug)]
+pub struct ClosedDay {
+    pub(super) files: Arc<dyn Files>,
+    pub(super) folder: PathBuf,
+    pub(super) date: Date,
+}
+
+impl ClosedDay {
+    /// Replays the date's segments; changes nothing. Where the log opens the date meanwhile and writes to it, what is
+    /// found may be more than is durable: ask [`QuoteLog::held`](super::QuoteLog::held) again, and believe it first.
+    ///
+    /// # Errors
+    /// [`LogError`] where a file cannot be read or does not hold.
+    pub fn read(&self) -> Result<DaySnapshot, LogError> {
+        let replayed = replay(self.files.as_ref(), &self.folder, self.date)?;
+        let version = replayed.requests.len() as u64;
+        let quotes = !replayed.producers.is_empty();
+        Ok(DaySnapshot::new(self.clone(), replayed.segments, version, quotes))
+    }
 }
 
 /// A record as [`DaySnapshot::for_each`] shows it.
@@ -62,8 +86,14 @@ pub enum Record<'a> {
 }
 
 impl DaySnapshot {
-    pub(super) fn new(files: Arc<dyn Files>, folder: PathBuf, date: Date, segments: Vec<u64>, version: u64) -> Self {
-        Self { files, folder, date, segments, version }
+    pub(super) fn new(day: ClosedDay, segments: Vec<u64>, version: u64, quotes: bool) -> Self {
+        let ClosedDay { files, folder, date } = day;
+        Self { files, folder, date, segments, version, quotes }
+    }
+
+    /// Whether any batch of quotes is there.
+    pub fn has_quotes(&self) -> bool {
+        self.quotes
     }
 
     /// The market date.

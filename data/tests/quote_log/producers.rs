@@ -31,6 +31,48 @@ fn a_retry_is_stored_once_and_a_jump_names_what_is_expected() {
 }
 
 #[test]
+fn a_sequence_that_comes_back_with_other_quotes_is_refused_before_and_after_a_restart() {
+    let files = simulated();
+    let mut log = open(&files, LogLimits::default()).unwrap();
+    let other = |sequence, received_unix_nanos| {
+        let head = BatchHead { producer_id: "a", sequence, market_date: market_date(), received_unix_nanos };
+        BatchEncoder::default().encode(&head, [IncomingQuote { venue: "XCBO", ..Default::default() }]).unwrap()
+    };
+    let reused = |log: &mut closemark_data::log::QuoteLog, sequence| match log.append(&other(sequence, 5)) {
+        Err(AppendError::SequenceReused { producer_id, sequence }) => (producer_id, sequence),
+        got => panic!("{got:?}"),
+    };
+    log.append(&batch("a", 1)).unwrap();
+    assert_eq!(reused(&mut log, 1), ("a".to_owned(), 1), "while it waits");
+    log.append(&batch("a", 2)).unwrap();
+    log.append(&other(3, 5)).unwrap();
+    log.commit().unwrap();
+    assert_eq!(reused(&mut log, 2), ("a".to_owned(), 2), "once it is durable");
+    drop(log);
+    let mut log = open(&files, LogLimits::default()).unwrap();
+    assert_eq!(reused(&mut log, 1), ("a".to_owned(), 1), "after a restart");
+    // The time of receipt is no content: a retry is a retry whenever it comes.
+    assert_eq!(log.append(&other(3, 99)).unwrap(), Appended::Durable { acknowledged_sequence: 3 });
+    assert_eq!(log.append(&batch("a", 2)).unwrap(), Appended::Durable { acknowledged_sequence: 3 });
+}
+
+#[test]
+fn a_batch_that_is_refused_leaves_no_trace_of_its_date() {
+    let files = simulated();
+    let mut log = open(&files, LogLimits { open_dates: 1, ..LogLimits::default() }).unwrap();
+    log.append(&batch("a", 1)).unwrap();
+    log.commit().unwrap();
+    let far = Date(market_date().0 + 10_000);
+    assert!(matches!(log.append(&batch_on(far, "a", 2)), Err(AppendError::Gap { expected: 1, .. })));
+    let root = std::path::Path::new(crate::support::ROOT);
+    let names = closemark_data::files::Files::list(&files, root).unwrap();
+    assert!(!names.iter().any(|name| name.contains("date=20") && !name.contains("2026-11-20")), "{names:?}");
+    assert!(matches!(log.held(far), closemark_data::log::HeldDay::Nothing));
+    // Nor is the date that is in use closed for it.
+    assert!(matches!(log.held(market_date()), closemark_data::log::HeldDay::Open(_)));
+}
+
+#[test]
 fn what_is_not_committed_is_seen_by_nobody() {
     let files = simulated();
     let mut log = open(&files, LogLimits::default()).unwrap();

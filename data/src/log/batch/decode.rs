@@ -1,5 +1,6 @@
 //! Bytes into quotes. No I/O, and no trust in the bytes.
 
+use super::content_digest;
 use super::form::{
     ASK, ASK_IN_CENTS, ASK_SIZE, BID, BID_IN_CENTS, BID_SIZE, CENT, CURRENCY_BYTES_MAX, NUMBERED_BYTES_MAX,
     SAME_SYMBOL, SEQUENCE, TIME, UNITS,
@@ -53,6 +54,7 @@ pub struct LoggedQuote<'a> {
 #[derive(Clone, Debug)]
 pub struct BatchReader<'a> {
     reader: Reader<'a>,
+    content: &'a [u8],
     whole: usize,
     /// The producer.
     pub producer_id: &'a str,
@@ -82,8 +84,11 @@ impl<'a> BatchReader<'a> {
         let head = Self::head(&mut reader);
         let place = payload.len() - reader.0.len();
         let (producer_id, sequence, received_unix_nanos, quotes) = head.map_err(|what| PayloadFault { what, place })?;
+        // The number of quotes is the first four bytes of the content.
+        let content = payload.get(place.saturating_sub(4)..).unwrap_or_default();
         Ok(Self {
             reader,
+            content,
             whole: payload.len(),
             producer_id,
             sequence,
@@ -98,6 +103,11 @@ impl<'a> BatchReader<'a> {
             currency: "",
             multiplier: None,
         })
+    }
+
+    /// The digest of the content, as the encoder makes it.
+    pub(in crate::log) fn digest(&self) -> u64 {
+        content_digest(self.content)
     }
 
     fn head(reader: &mut Reader<'a>) -> Result<(&'a str, u64, i64, u32), &'static str> {

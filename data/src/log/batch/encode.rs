@@ -7,7 +7,7 @@ use super::form::{
     ASK, ASK_IN_CENTS, ASK_SIZE, BID, BID_IN_CENTS, BID_SIZE, CENT, CURRENCY_BYTES_MAX, NUMBERED_BYTES_MAX,
     SAME_SYMBOL, SEQUENCE, TIME, UNITS,
 };
-use super::{BatchHead, EncodedBatch, IncomingQuote, REFUSED_LISTED_MAX, RefusedRow};
+use super::{BatchHead, EncodedBatch, IncomingQuote, REFUSED_LISTED_MAX, RefusedRow, content_digest};
 use crate::date;
 use crate::input::exceptions::{BAD_PRICE, MALFORMED_ROW, MALFORMED_SYMBOL, UNKNOWN_VENUE};
 use crate::input::symbols::{RawQuote, SYMBOL_BYTES_MAX, Symbols};
@@ -61,6 +61,7 @@ impl BatchEncoder {
         }
         self.begin(head.market_date)?;
         let (mut refused, mut refused_count, mut count) = (Vec::new(), 0u32, 0u32);
+        let mut refused_by_reason: Vec<(&'static str, u32)> = Vec::new();
         let mut last = Last {
             symbol: "",
             symbol_code: 0,
@@ -80,6 +81,10 @@ impl BatchEncoder {
                     refused.push(RefusedRow { index: count, reason });
                 }
                 refused_count += 1;
+                match refused_by_reason.iter_mut().find(|(known, _)| *known == reason) {
+                    Some((_, count)) => *count += 1,
+                    None => refused_by_reason.push((reason, 1)),
+                }
             }
             count += 1;
         }
@@ -88,16 +93,20 @@ impl BatchEncoder {
         payload.extend_from_slice(head.producer_id.as_bytes());
         put(&mut payload, head.sequence);
         put_signed(&mut payload, head.received_unix_nanos);
+        let content = payload.len();
         payload.extend_from_slice(&count.to_le_bytes());
         payload.extend_from_slice(&self.rows);
+        let digest = content_digest(payload.get(content..).unwrap_or_default());
         Ok(EncodedBatch {
             producer_id: head.producer_id.to_owned(),
             sequence: head.sequence,
             market_date: head.market_date,
             quotes: count,
             payload,
+            digest,
             refused,
             refused_count,
+            refused_by_reason,
         })
     }
 

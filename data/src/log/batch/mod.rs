@@ -72,10 +72,20 @@ pub struct EncodedBatch {
     pub(super) market_date: Date,
     pub(super) quotes: u32,
     pub(super) payload: Vec<u8>,
+    /// Of the content: the same for the same quotes, whenever they came.
+    pub(super) digest: u64,
     /// The first rows that no close will use, at most [`REFUSED_LISTED_MAX`].
     pub refused: Vec<RefusedRow>,
     /// How many there are in all.
     pub refused_count: u32,
+    /// How many of them for each reason, in the order in which the reasons came up.
+    pub refused_by_reason: Vec<(&'static str, u32)>,
+}
+
+/// The digest of a batch's content: the first 8 bytes of blake3 of what stands behind the time of receipt. It tells a
+/// retry from a mistake; it is no protection from somebody who looks for two contents of one digest.
+pub(super) fn content_digest(content: &[u8]) -> u64 {
+    blake3::hash(content).as_bytes().first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes))
 }
 
 impl EncodedBatch {
