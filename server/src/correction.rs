@@ -1,12 +1,13 @@
 //! A correction: some underlyings closed anew, the others' rows taken from a base run.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use anyhow::Context;
 use closemark_data::date;
 use closemark_data::day::Day;
-use closemark_data::publication::read::{Restored, restore};
-use closemark_data::publication::{date_folder, run_folder};
+use closemark_data::publication::read::{Restored, open_run, restore};
+use closemark_data::publication::{OverrideRecord, date_folder, run_folder};
 use closemark_pricing::UnderlyingDay;
 use closemark_pricing::mark::UnderlyingMarks;
 
@@ -15,6 +16,8 @@ pub(crate) struct Correction {
     base: Restored,
     others: Vec<UnderlyingDay>,
     template: UnderlyingDay,
+    /// The base's own fixed marks.
+    overrides: Vec<OverrideRecord>,
 }
 
 impl Correction {
@@ -27,6 +30,7 @@ impl Correction {
         let run = run_folder(&folder, base_run).filter(|run| run.is_dir());
         let run = run.with_context(|| format!("{} has no run {base_run:?}", date::to_text(day.market_date)))?;
         let base = restore(&run, only)?;
+        let overrides = open_run(&folder, base_run, day.market_date)?.manifest.overrides;
         let all = std::mem::take(&mut day.underlyings);
         let (chosen, others): (Vec<_>, Vec<_>) = all.into_iter().partition(|own| only.contains(&own.underlying));
         if let Some(missing) = only.iter().find(|name| !chosen.iter().any(|own| own.underlying == **name)) {
@@ -35,7 +39,14 @@ impl Correction {
         let template = chosen.first().cloned().context("no underlying is to be closed anew")?;
         day.underlyings = chosen;
         day.exceptions.retain(|row| row.underlying.as_ref().is_none_or(|own| only.contains(own)));
-        Ok(Self { base, others, template })
+        Ok(Self { base, others, template, overrides })
+    }
+
+    /// The marks that people fixed among the rows that are taken from the base.
+    pub(crate) fn overrides(&self) -> Vec<OverrideRecord> {
+        let rows = self.base.underlyings.iter().flat_map(|own| &own.series);
+        let symbols: BTreeSet<&str> = rows.map(|series| series.osi_symbol.as_str()).collect();
+        self.overrides.iter().filter(|one| symbols.contains(one.osi_symbol.as_str())).cloned().collect()
     }
 
     /// Puts the base's rows beside those made anew, in the order of their underlyings.

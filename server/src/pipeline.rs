@@ -1,5 +1,6 @@
 //! From a day to a published run: the same steps, and so the same bytes, for the command line and for the service.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use closemark_data::day::Day;
@@ -65,17 +66,21 @@ pub(crate) fn close_day(
     out: &Path,
     profile: &mut Profile,
 ) -> anyhow::Result<Closed> {
-    let fixed: Vec<FixedMark> = work
-        .overrides
-        .iter()
-        .map(|one| FixedMark { osi_symbol: one.osi_symbol.clone(), mark: one.mark(), author: one.author.clone() })
-        .collect();
     let correction = match work.base_run {
         Some(base) if !work.choices.only.is_empty() => {
             Some(profile.stage("base", || Correction::begin(&mut day, &work.choices.only, base, out))?)
         }
         _ => None,
     };
+    let mut overrides = overrides_of(&day, work);
+    let fixed: Vec<FixedMark> = overrides
+        .iter()
+        .map(|one| FixedMark { osi_symbol: one.osi_symbol.clone(), mark: one.mark(), author: one.author.clone() })
+        .collect();
+    if let Some(correction) = &correction {
+        overrides.extend(correction.overrides());
+        overrides.sort_by(|a, b| a.osi_symbol.cmp(&b.osi_symbol));
+    }
     let mut marks = mark_day(&day, &fixed, work.threads, work.watcher, profile)?;
     if let Some(correction) = correction {
         marks = correction.finish(&mut day, marks);
@@ -95,11 +100,22 @@ pub(crate) fn close_day(
         marks: &marks,
         settings_text: &settings_text,
         base_run: work.base_run,
-        overrides: work.overrides,
+        overrides: &overrides,
         extra_files: &[report],
         timings_json: Some(&timings),
         audit_head: work.audit_head,
     };
     let published = profile.stage("publish", || publish(&request, out))?;
     Ok(Closed { day, marks, published })
+}
+
+/// The marks that people fixed and that count for the day. Where some underlyings alone are closed, the day holds those,
+/// and what is fixed for others is no matter of this close: the rest comes from the base with what was fixed there.
+fn overrides_of(day: &Day, work: &CloseWork<'_>) -> Vec<OverrideRecord> {
+    if work.choices.only.is_empty() {
+        return work.overrides.to_vec();
+    }
+    let symbols: BTreeSet<&str> =
+        day.underlyings.iter().flat_map(|own| &own.series).map(|series| series.osi_symbol.as_str()).collect();
+    work.overrides.iter().filter(|one| symbols.contains(one.osi_symbol.as_str())).cloned().collect()
 }

@@ -60,7 +60,7 @@ fn main() -> Result<()> {
     if [Part::Lookups, Part::Flight, Part::Greedy].into_iter().any(wants) {
         let scratch = tempfile::tempdir()?;
         let close = published::copies(&scratch.path().join("state/out"), COPIES)?;
-        let service = Service::start(scratch.path(), "", &[])?;
+        let service = Service::start(scratch.path(), "connections_per_address_max = 1024", &[])?;
         if wants(Part::Lookups) {
             runtime.block_on(lookups::measure(&mut table, &service, &close))?;
         }

@@ -38,7 +38,8 @@ impl Service {
         let quoted = |path: &Path| toml_text(&path.to_string_lossy());
         let text = format!(
             "[server]\nlisten = \"127.0.0.1:0\"\noperations_listen = \"127.0.0.1:0\"\n\
-             [storage]\nfolder = {}\n[logging]\nfilter = \"warn\"\n[limits]\n{limits}\n",
+             [storage]\nfolder = {}\n[logging]\nfilter = \"warn\"\n[limits]\n\
+             ingest_days_back_max = 200000\ningest_days_ahead_max = 200000\n{limits}\n",
             quoted(&folder.join("state"))
         );
         std::fs::write(&config, text)?;

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use closemark_data::calendar::CalendarKind;
+use closemark_data::log::BATCH_QUOTES_MAX;
 use serde::Deserialize;
 use toml::{Table, Value};
 
@@ -90,9 +91,14 @@ pub(crate) struct Limits {
     pub(crate) message_bytes_max: u32,
     pub(crate) header_bytes_max: u32,
     pub(crate) call_seconds_max: u32,
+    pub(crate) open_calls_max: u32,
+    pub(crate) open_call_seconds_max: u32,
     pub(crate) handshake_seconds_max: u32,
+    pub(crate) idle_seconds_max: u32,
     pub(crate) keepalive_seconds: u32,
     pub(crate) quotes_per_batch_max: u32,
+    pub(crate) ingest_days_back_max: u32,
+    pub(crate) ingest_days_ahead_max: u32,
     pub(crate) reference_records_max: u32,
     pub(crate) batches_pending_max: u32,
     pub(crate) producers_per_day_max: u32,
@@ -179,9 +185,14 @@ impl ServeConfig {
             ("limits.message_bytes_max", limits.message_bytes_max, 1 << 12, 1 << 26),
             ("limits.header_bytes_max", limits.header_bytes_max, 1 << 12, 1 << 20),
             ("limits.call_seconds_max", limits.call_seconds_max, 1, 3600),
+            ("limits.open_calls_max", limits.open_calls_max, 1, 100_000),
+            ("limits.open_call_seconds_max", limits.open_call_seconds_max, 1, 86_400),
+            ("limits.idle_seconds_max", limits.idle_seconds_max, 1, 86_400),
             ("limits.handshake_seconds_max", limits.handshake_seconds_max, 1, 60),
             ("limits.keepalive_seconds", limits.keepalive_seconds, 1, 3600),
-            ("limits.quotes_per_batch_max", limits.quotes_per_batch_max, 1, 100_000),
+            ("limits.quotes_per_batch_max", limits.quotes_per_batch_max, 1, BATCH_QUOTES_MAX as u32),
+            ("limits.ingest_days_back_max", limits.ingest_days_back_max, 0, 200_000),
+            ("limits.ingest_days_ahead_max", limits.ingest_days_ahead_max, 0, 200_000),
             ("limits.reference_records_max", limits.reference_records_max, 1, 10_000_000),
             ("limits.batches_pending_max", limits.batches_pending_max, 1, 10_000),
             ("limits.producers_per_day_max", limits.producers_per_day_max, 1, 1_000_000),
@@ -224,6 +235,13 @@ impl ServeConfig {
         if !(-1..=600).contains(&self.close.minutes_after_close) {
             bail!("close.minutes_after_close is {}; allowed is -1 to 600", self.close.minutes_after_close);
         }
+        let (after, late) = (self.close.minutes_after_close, self.close.late_minutes);
+        if !self.close.late_roots.is_empty() && after >= 0 && after.unsigned_abs() < late {
+            bail!(
+                "close.minutes_after_close is {after}; allowed is -1, or at least close.late_minutes ({late}), before \
+                 which quotes of close.late_roots still count"
+            );
+        }
         if !["json", "text"].contains(&self.logging.format.as_str()) {
             bail!("logging.format is {:?}; allowed are json and text", self.logging.format);
         }
@@ -262,8 +280,12 @@ fn read_bounded(file: &Path) -> anyhow::Result<String> {
     use std::io::Read;
     let mut text = String::new();
     let opened = std::fs::File::open(file);
-    let read = opened.and_then(|opened| opened.take(BYTES_MAX).read_to_string(&mut text));
+    let read = opened.and_then(|opened| opened.take(BYTES_MAX + 1).read_to_string(&mut text));
     read.with_context(|| format!("{}: cannot be read as configuration", file.display()))?;
+    // A part of a configuration would be another one.
+    if text.len() as u64 > BYTES_MAX {
+        bail!("{}: larger than {BYTES_MAX} bytes; allowed are {BYTES_MAX}", file.display());
+    }
     Ok(text)
 }
 
@@ -291,12 +313,17 @@ fn merge(table: &mut Table, given: &Table) -> anyhow::Result<()> {
 fn overlay(table: &mut Table, environment: impl Iterator<Item = (String, String)>) -> anyhow::Result<()> {
     for (name, text) in environment {
         let Some(path) = name.strip_prefix(PREFIX) else { continue };
-        let slot = table.iter_mut().find_map(|(section, values)| {
+        let own = table.iter_mut().find_map(|(section, values)| {
             let key = path.strip_prefix(&section.to_uppercase())?.strip_prefix('_')?.to_lowercase();
-            values.as_table_mut()?.get_mut(&key)
+            Some((section, key, values.as_table_mut()?))
         });
-        // Other variables of the project, such as those of its tests, are none of the service's.
-        let Some(slot) = slot else { continue };
+        // Other variables of the project, such as those of its tests, are none of the service's. One that names a
+        // section of it and no key is a mistake, and a security setting that is not in force is the worst of them.
+        let Some((section, key, known)) = own else { continue };
+        let keys = names(known);
+        let Some(slot) = known.get_mut(&key) else {
+            bail!("{name}: unknown key {section}.{key}; [{section}] has {keys}");
+        };
         let refused = |kind: &str| anyhow::anyhow!("{name} is {text:?}; allowed is a {kind}");
         *slot = match slot {
             Value::Integer(_) => Value::Integer(text.parse().map_err(|_| refused("whole number"))?),
@@ -368,6 +395,8 @@ mod tests {
             ("[security]\nanonymous_roles = [\"admin\"]", "admin"),
             ("[tls]\nkey = \"k\"", "go together"),
             ("[allow]\nread = [\"10.0.0.0/33\"]", "10.0.0.0/33"),
+            ("[close]\nminutes_after_close = 14", "allowed is -1, or at least close.late_minutes (15)"),
+            ("[limits]\nquotes_per_batch_max = 10001", "allowed is 1 to 10000"),
             ("[close]\ncalendar = \"mars\"", "allowed are us and always"),
             ("[", "no TOML"),
         ] {
@@ -375,6 +404,25 @@ mod tests {
             assert!(error.contains(said), "{error}");
         }
         assert!(read("", &[("CLOSEMARK_LIMITS_CALLS_MAX", "x")]).unwrap_err().contains("CLOSEMARK_LIMITS_CALLS_MAX"));
+        // A misspelt name is no name of another program; what names no section is.
+        let misspelt = read("", &[("CLOSEMARK_SECURITY_ANONYMOUS_ROLE", "read")]).unwrap_err();
+        assert!(
+            misspelt.contains("CLOSEMARK_SECURITY_ANONYMOUS_ROLE: unknown key security.anonymous_role"),
+            "{misspelt}"
+        );
+        assert!(read("", &[("CLOSEMARK_REAL_DATA", "x"), ("CLOSEMARK_FAILPOINT", "y")]).is_ok());
         assert!(read("[server]\nlisten = \"0.0.0.0:1\"\nallow_plaintext_off_loopback = true", &[]).is_ok());
+    }
+
+    #[test]
+    fn a_file_that_is_too_long_is_refused_and_not_cut() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("closemark.toml");
+        let comment = "#".repeat(super::BYTES_MAX as usize - 1) + "\n";
+        std::fs::write(&file, &comment).unwrap();
+        assert!(ServeConfig::read(Some(&file)).is_ok());
+        std::fs::write(&file, comment + "[limits]\ncalls_max = 7\n").unwrap();
+        let error = format!("{:#}", ServeConfig::read(Some(&file)).unwrap_err());
+        assert!(error.contains("larger than 1048576 bytes"), "{error}");
     }
 }

@@ -48,10 +48,11 @@ pub(crate) fn exhausted(limit: &str, message: impl Into<String>, retry: Duration
     Status::with_error_details(Code::ResourceExhausted, message, details)
 }
 
-/// A message above its limit; trying again cannot succeed.
+/// Larger than a limit allows; trying again cannot succeed.
 pub(crate) fn too_large(limit: &str, message: impl Into<String>) -> Status {
+    let message = message.into();
     let mut details = details("TOO_LARGE", &[("limit", limit)]);
-    details.add_quota_failure_violation(limit, "split the message");
+    details.add_quota_failure_violation(limit, message.clone());
     Status::with_error_details(Code::ResourceExhausted, message, details)
 }
 
@@ -64,11 +65,20 @@ pub(crate) fn unavailable(reason: &str, message: impl Into<String>, retry: Durat
 
 /// A call that took longer than the service lets it.
 pub(crate) fn overdue(limit: Duration) -> Status {
+    too_long("limits.call_seconds_max", limit)
+}
+
+/// A call without credentials that lasted longer than the service lets it.
+pub(crate) fn open_overdue(limit: Duration) -> Status {
+    too_long("limits.open_call_seconds_max", limit)
+}
+
+fn too_long(key: &str, limit: Duration) -> Status {
     let seconds = limit.as_secs().to_string();
-    let facts = [("limit", "limits.call_seconds_max"), ("seconds", seconds.as_str())];
+    let facts = [("limit", key), ("seconds", seconds.as_str())];
     let mut details = details("CALL_TOO_LONG", &facts);
     details.set_retry_info(Some(Duration::from_secs(1)));
-    let message = format!("the call took longer than the {seconds} s of limits.call_seconds_max");
+    let message = format!("the call took longer than the {seconds} s of {key}");
     Status::with_error_details(Code::DeadlineExceeded, message, details)
 }
 

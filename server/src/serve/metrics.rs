@@ -30,6 +30,7 @@ pub(crate) fn start() -> anyhow::Result<PrometheusHandle> {
     describe_counter!("closemark_calls_total", "calls by method and gRPC code of their first answer");
     describe_gauge!("closemark_connections", "open connections");
     describe_counter!("closemark_connections_refused_total", "connections closed for want of room");
+    describe_counter!("closemark_connections_idle_total", "connections closed because no call came");
     describe_counter!("closemark_quotes_taken_total", "quotes made durable");
     describe_counter!("closemark_quotes_refused_total", "quotes refused, by reason");
     describe_counter!("closemark_quotes_repeated_total", "quotes of batches that were taken before");

@@ -56,6 +56,7 @@ pub(crate) async fn serve(config: ServeConfig) -> anyhow::Result<()> {
         admission: Arc::new(Admission::new(&config.limits)),
         metrics: Arc::new(CallMetrics::new(paths())),
         call_max: Duration::from_secs(u64::from(config.limits.call_seconds_max)),
+        open_call_max: Duration::from_secs(u64::from(config.limits.open_call_seconds_max)),
     };
     let incoming = transport::accept(listener, tls.clone(), &config.limits, drain.clone());
     let operations = tokio::spawn(operations::serve(operations_listener, metrics, drain.clone()));

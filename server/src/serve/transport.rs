@@ -1,4 +1,5 @@
-//! Sockets to connections: bounded in number, shaken hands with in bounded time, each with what the guard must know.
+//! Sockets to connections: bounded in number, shaken hands with in bounded time, closed where they are idle, each with
+//! what the guard must know.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -11,6 +12,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
+use tokio::time::{Instant, Sleep};
 use tokio_rustls::server::TlsStream;
 use tonic::transport::server::Connected;
 
@@ -34,6 +36,7 @@ pub(crate) fn accept(
     let (sender, receiver) = mpsc::channel(READY_MAX);
     let slots = Arc::new(Slots::new(limits));
     let handshake = Duration::from_secs(u64::from(limits.handshake_seconds_max));
+    let idle = Duration::from_secs(u64::from(limits.idle_seconds_max));
     tokio::spawn(async move {
         loop {
             let accepted = tokio::select! {
@@ -55,9 +58,12 @@ pub(crate) fn accept(
             };
             let (sender, tls) = (sender.clone(), tls.clone());
             tokio::spawn(async move {
-                match tokio::time::timeout(handshake, ready(stream, peer, tls, slot)).await {
-                    // A receiver that is gone means that the service drains.
-                    Ok(Ok(socket)) => drop(sender.send(Ok(socket)).await),
+                match tokio::time::timeout(handshake, ready(stream, peer, tls)).await {
+                    Ok(Ok((io, connection))) => {
+                        let idle = Idle::new(handshake, idle);
+                        // A receiver that is gone means that the service drains.
+                        drop(sender.send(Ok(Socket { io, connection, idle, _slot: slot })).await);
+                    }
                     Ok(Err(error)) => tracing::debug!(%peer, %error, "no handshake"),
                     Err(_) => tracing::debug!(%peer, "the handshake took too long"),
                 }
@@ -67,22 +73,59 @@ pub(crate) fn accept(
     receiver
 }
 
-async fn ready(stream: TcpStream, peer: SocketAddr, tls: Option<Arc<Tls>>, slot: Slot) -> io::Result<Socket> {
+async fn ready(stream: TcpStream, peer: SocketAddr, tls: Option<Arc<Tls>>) -> io::Result<(Io, Arc<Connection>)> {
     stream.set_nodelay(true)?;
     let Some(tls) = tls else {
-        return Ok(Socket { io: Io::Plain(stream), connection: Arc::new(Connection::new(peer, None)), _slot: slot });
+        return Ok((Io::Plain(stream), Arc::new(Connection::new(peer, None))));
     };
     let acceptor = tls.acceptor().ok_or_else(|| io::Error::other("no certificates"))?;
     let stream = acceptor.accept(stream).await?;
     let shown = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first()).and_then(fingerprint);
-    let connection = Arc::new(Connection::new(peer, shown));
-    Ok(Socket { io: Io::Tls(Box::new(stream)), connection, _slot: slot })
+    Ok((Io::Tls(Box::new(stream)), Arc::new(Connection::new(peer, shown))))
+}
+
+/// How long a connection may be silent, or without a call.
+struct Idle {
+    limit: Duration,
+    sleep: Pin<Box<Sleep>>,
+    /// Whether anything was ever read.
+    heard: bool,
+    /// Calls when it was last looked.
+    calls: u64,
+}
+
+impl Idle {
+    fn new(first: Duration, limit: Duration) -> Self {
+        Self { limit, sleep: Box::pin(tokio::time::sleep(first)), heard: false, calls: 0 }
+    }
+
+    /// Whether the connection is to be closed; asked whenever there is nothing to read.
+    fn is_over(&mut self, context: &mut Context<'_>, connection: &Connection) -> bool {
+        while self.sleep.as_mut().poll(context).is_ready() {
+            let (calls, running) = connection.calls();
+            if !self.heard || (!running && calls == self.calls) {
+                return true;
+            }
+            self.calls = calls;
+            self.sleep.as_mut().reset(Instant::now() + self.limit);
+        }
+        false
+    }
+
+    /// The first bytes have come: from now on it is calls that count.
+    fn heard(&mut self) {
+        if !self.heard {
+            self.heard = true;
+            self.sleep.as_mut().reset(Instant::now() + self.limit);
+        }
+    }
 }
 
 /// A connection that tonic may serve.
 pub(crate) struct Socket {
     io: Io,
     connection: Arc<Connection>,
+    idle: Idle,
     _slot: Slot,
 }
 
@@ -101,9 +144,23 @@ impl Connected for Socket {
 
 impl AsyncRead for Socket {
     fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        match &mut self.io {
+        let own = &mut *self;
+        let before = buf.filled().len();
+        let read = match &mut own.io {
             Io::Plain(stream) => Pin::new(stream).poll_read(context, buf),
             Io::Tls(stream) => Pin::new(stream).poll_read(context, buf),
+        };
+        match read {
+            Poll::Pending if own.idle.is_over(context, &own.connection) => {
+                metrics::counter!("closemark_connections_idle_total").increment(1);
+                Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "no call for too long")))
+            }
+            other => {
+                if buf.filled().len() > before {
+                    own.idle.heard();
+                }
+                other
+            }
         }
     }
 }

@@ -140,6 +140,11 @@ async fn a_day_taken_in_publishes_the_bytes_of_the_same_day_from_a_folder() {
         assert_eq!(code, Code::InvalidArgument);
         assert_eq!(details.bad_request().unwrap().field_violations[0].field, "page_token");
     }
+    // A run that is gone hides no other close: the ledger says what it knows.
+    std::fs::remove_dir_all(server.out().join(&run)).unwrap();
+    let rest = client.list_closes(list(10, String::new())).await.unwrap().into_inner();
+    let seen: Vec<(&str, &str)> = rest.closes.iter().map(|c| (c.state.as_str(), c.run_id.as_str())).collect();
+    assert_eq!(seen, [("UNREADABLE", closed.run_id.as_str()); 2]);
     let metrics = server.operations("/metrics").1;
     assert!(
         metrics.contains("closemark_call_seconds_bucket{method=\"closemark.v1.CloseService/GetClose\""),
@@ -192,6 +197,7 @@ async fn names_of_closes_that_are_not_there_and_days_without_quotes() {
     for (field, request) in [
         ("market_date", v1::StartCloseRequest { market_date: "2026-11-31".to_owned(), ..good() }),
         ("request_id", v1::StartCloseRequest { request_id: "a b".to_owned(), ..good() }),
+        ("request_id", v1::StartCloseRequest { request_id: format!("scheduled-{DAY}"), ..good() }),
         ("base_run", v1::StartCloseRequest { base_run: "../x".to_owned(), ..good() }),
         ("snapshot", v1::StartCloseRequest { snapshot: "four o'clock".to_owned(), ..good() }),
         ("flat_rate", v1::StartCloseRequest { flat_rate: Some(f64::NAN), ..good() }),

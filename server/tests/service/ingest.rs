@@ -27,7 +27,10 @@ async fn what_was_acknowledged_survives_a_kill_and_retries_do_no_harm() {
     assert_eq!(answer.acknowledged_sequence, 3);
     let answer = stream.send(batch("feed", 4, vec![quote(102)])).await.unwrap();
     assert_eq!(answer.acknowledged_sequence, 4);
-    stream.end().await.unwrap();
+    // A sequence that comes back with other quotes is no retry.
+    let status = stream.send(batch("feed", 2, vec![quote(100), quote(999)])).await.unwrap_err();
+    let (code, reason, _) = refusal(&status);
+    assert_eq!((code, reason.as_str()), (Code::AlreadyExists, "SEQUENCE_REUSED"));
     let metrics = server.operations("/metrics").1;
     assert!(metrics.contains("closemark_quotes_taken_total 1\n"), "{metrics}");
     assert!(metrics.contains("closemark_quotes_repeated_total 2\n"), "{metrics}");
@@ -66,6 +69,8 @@ async fn quotes_that_no_close_will_use_are_told_apart_and_the_rest_is_taken() {
     assert_eq!((answer.acknowledged_sequence, answer.refused_count), (1, 4));
     let refused: Vec<(u32, &str)> = answer.refused.iter().map(|row| (row.index, row.reason.as_str())).collect();
     assert_eq!(refused, [(1, "MALFORMED_SYMBOL"), (2, "UNKNOWN_VENUE"), (3, "BAD_PRICE"), (4, "BAD_PRICE")]);
+    let metrics = server.operations("/metrics").1;
+    assert!(metrics.contains("closemark_quotes_refused_total{reason=\"BAD_PRICE\"} 2\n"), "{metrics}");
 }
 
 #[tokio::test]
@@ -104,6 +109,31 @@ async fn batches_out_of_form_are_refused_by_field() {
     let mut stream = Ingest::open(server.channel().await).await.unwrap();
     assert_eq!(stream.send(good).await.unwrap().acknowledged_sequence, 1);
     assert!(!folder.path().join("state/quotes/date=..").exists());
+}
+
+#[tokio::test]
+async fn market_dates_outside_of_the_window_are_refused_and_make_no_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = [("LIMITS_INGEST_DAYS_BACK_MAX", "0"), ("LIMITS_INGEST_DAYS_AHEAD_MAX", "0")];
+    let server = Server::start(folder.path(), &settings);
+    // Of two days ten years apart at most one is today.
+    let mut refused = 0;
+    for day in ["2026-11-20", "2036-11-20"] {
+        let mut stream = Ingest::open(server.channel().await).await.unwrap();
+        let asked = v1::IngestQuotesRequest { market_date: day.to_owned(), ..batch("feed", 1, vec![quote(100)]) };
+        let Err(status) = stream.send(asked).await else { continue };
+        refused += 1;
+        assert_eq!(refusal(&status).2.bad_request().unwrap().field_violations[0].field, "market_date");
+        assert!(!folder.path().join("state/quotes").join(format!("date={day}")).exists());
+        let mut client = ReferenceServiceClient::new(server.channel().await);
+        let asked = v1::PutReferenceRequest {
+            request_id: "r".to_owned(),
+            market_date: day.to_owned(),
+            ..v1::PutReferenceRequest::default()
+        };
+        assert_eq!(client.put_reference(asked).await.unwrap_err().code(), Code::InvalidArgument);
+    }
+    assert!(refused >= 1);
 }
 
 #[tokio::test]

@@ -1,5 +1,7 @@
 //! Greedy clients are held, and others are served.
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::time::Duration;
 
 use closemark_proto::v1;
@@ -69,4 +71,32 @@ async fn connections_beyond_the_limit_are_closed_and_come_again_later() {
         assert!(tries < 10_000);
     }
     assert!(server.operations("/metrics").1.contains("closemark_connections_refused_total"));
+}
+
+/// Whether the server closes a connection that has said this; a server that never does fails after a minute.
+fn is_closed(server: &Server, said: &[u8]) -> bool {
+    let mut stream = TcpStream::connect(server.address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    stream.write_all(said).unwrap();
+    let mut answer = Vec::new();
+    match stream.read_to_end(&mut answer) {
+        Ok(_) => true,
+        Err(error) => error.kind() == std::io::ErrorKind::ConnectionReset,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_that_say_nothing_or_call_nothing_are_closed_and_calls_go_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = [("LIMITS_HANDSHAKE_SECONDS_MAX", "1"), ("LIMITS_IDLE_SECONDS_MAX", "1")];
+    let server = Server::start(folder.path(), &settings);
+    let mut stream = Ingest::open(server.channel().await).await.unwrap();
+    stream.send(batch("feed", 1, vec![quote(100)])).await.unwrap();
+    // Silence, half a word, and an HTTP/2 connection without a call.
+    let mut preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
+    preface.extend_from_slice(&[0, 0, 0, 4, 0, 0, 0, 0, 0]);
+    for said in [&b""[..], b"GE", &preface] {
+        assert!(is_closed(&server, said));
+    }
+    assert_eq!(stream.send(batch("feed", 2, vec![quote(100)])).await.unwrap().acknowledged_sequence, 2);
 }

@@ -134,4 +134,42 @@ async fn an_override_takes_two_people_and_makes_a_run_that_still_holds() {
     // The exact checks of the published files know nothing of how they came about.
     let verified = Command::new(env!("CARGO_BIN_EXE_closemark")).arg("verify").arg(&folder_of_run).output().unwrap();
     assert!(verified.status.success(), "{}", String::from_utf8_lossy(&verified.stdout));
+
+    // A correction of another name takes the fixed mark from its base, and is not stopped by it.
+    let mut correct = async |request_id: &str, only: &str, base_run: &str| {
+        let asked = v1::StartCloseRequest {
+            base_run: base_run.to_owned(),
+            only: vec![only.to_owned()],
+            ..request(&input, request_id)
+        };
+        let name = otto.start_close(asked).await.unwrap().into_inner().operation;
+        let mut steps = otto.watch_close(v1::WatchCloseRequest { name }).await.unwrap().into_inner();
+        let mut last = None;
+        while let Some(step) = steps.message().await.unwrap() {
+            last = step.close;
+        }
+        last.unwrap()
+    };
+    let other = marks.iter().find(|row| row.underlying != series.underlying).unwrap().underlying.clone();
+    let of_other = correct("other", &other, &corrected.run_id).await;
+    assert_eq!((of_other.state.as_str(), of_other.override_count), ("FINAL", 1), "{of_other:?}");
+    let run = |id: &str| server.out().join(format!("date={DAY}/run={id}"));
+    let row = read_mark(&run(&of_other.run_id), &series.osi_symbol).unwrap().unwrap();
+    assert_eq!((row.mark.unwrap().micros(), row.mark_source), (mark, MarkSource::Override));
+
+    // Another person than the author takes it back; the next run of the name does without it.
+    let withdraw = |request_id: &str| v1::WithdrawOverrideRequest {
+        name: proposed.name.clone(),
+        reason: "the notice was recalled".to_owned(),
+        request_id: request_id.to_owned(),
+    };
+    let status = alice.withdraw_override(withdraw("w-1")).await.unwrap_err();
+    assert_eq!(refusal(&status).1, "SECOND_PERSON_NEEDED");
+    let withdrawn = bob.withdraw_override(withdraw("w-1")).await.unwrap().into_inner();
+    assert_eq!((withdrawn.state.as_str(), withdrawn.withdrawn_by.as_str()), ("WITHDRAWN", "bob"));
+    assert_eq!(withdrawn.withdrawal_reason, "the notice was recalled");
+    let without = correct("without", &series.underlying, &of_other.run_id).await;
+    assert_eq!((without.state.as_str(), without.override_count), ("FINAL", 0), "{without:?}");
+    let row = read_mark(&run(&without.run_id), &series.osi_symbol).unwrap().unwrap();
+    assert_eq!((row.mark, row.mark_source), (series.mark, series.mark_source));
 }

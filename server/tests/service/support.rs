@@ -32,6 +32,9 @@ impl Server {
             ("SERVER_LISTEN", "127.0.0.1:0"),
             ("SERVER_OPERATIONS_LISTEN", "127.0.0.1:0"),
             ("SERVER_DRAIN_SECONDS_MAX", "60"),
+            // The day of the tests is what it is, whatever the clock says.
+            ("LIMITS_INGEST_DAYS_BACK_MAX", "200000"),
+            ("LIMITS_INGEST_DAYS_AHEAD_MAX", "200000"),
             ("LOGGING_FORMAT", "json"),
             ("LOGGING_FILTER", "debug"),
         ];

@@ -23,6 +23,17 @@ pub(super) fn unpublished(record: &CloseRecord) -> v1::Close {
     close
 }
 
+/// A published close whose run cannot be read, as far as the ledger knows it.
+pub(super) fn unreadable(record: &CloseRecord) -> v1::Close {
+    let mut close = v1::Close { market_date: record.market_date.clone(), ..Default::default() };
+    started(&mut close, record);
+    close.name.clone_from(&close.operation);
+    close.run_id = record.run_id.clone().unwrap_or_default();
+    close.state = "UNREADABLE".to_owned();
+    close.error = "the published run is missing or damaged".to_owned();
+    close
+}
+
 /// What the ledger says of a close.
 fn started(close: &mut v1::Close, record: &CloseRecord) {
     close.operation = format!("dates/{}/closes/{}", record.market_date, record.close_id);
@@ -139,5 +150,7 @@ pub(super) fn override_message(row: OverrideRow) -> v1::Override {
         reason: row.reason,
         answer: row.answer.unwrap_or_default(),
         run_id: row.run_id,
+        withdrawn_by: row.withdrawer.unwrap_or_default(),
+        withdrawal_reason: row.withdrawal.unwrap_or_default(),
     }
 }

@@ -64,6 +64,14 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
+    /// A close comes in line; false where it waits or runs already.
+    pub(crate) fn enter(&self, close_id: &str) -> bool {
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let new = !running.contains_key(close_id);
+        running.entry(close_id.to_owned()).or_insert_with(|| Arc::new(Teller::new()));
+        new
+    }
+
     /// A close waits or runs.
     pub(crate) fn begin(&self, close_id: &str) -> Arc<Teller> {
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);

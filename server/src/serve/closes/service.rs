@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use closemark_data::date;
-use closemark_data::publication::{self, PublishError, date_folder, read, run_folder};
+use closemark_data::publication::{date_folder, read, run_folder};
 use closemark_pricing::Price;
 use closemark_pricing::series::Date;
 use closemark_proto::v1;
@@ -14,35 +14,28 @@ use closemark_proto::v1::close_service_server::CloseService;
 use tokio::sync::mpsc;
 use tokio_stream::Stream;
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::{Code, Request, Response, Status};
+use tonic::{Request, Response, Status};
 
+use super::finalize::{self, FinalizeParts, Intent, METHOD};
 use super::messages;
 use super::progress::Step;
+use super::refusals::{RETRY, refused};
+use super::requests::{SYMBOL_BYTES_MAX, read_request};
 use crate::serve::clock;
 use crate::serve::errors;
 use crate::serve::ledger::{
-    Change, CloseFilter, CloseRecord, CloseRequest, CloseState, LedgerError, OverrideAnswer, OverrideProposal, close_id,
+    CloseFilter, CloseRecord, CloseRequest, CloseState, OverrideAnswer, OverrideProposal, OverrideWithdrawal, close_id,
 };
 use crate::serve::names::{self, CloseName};
 use crate::serve::paging::Page;
 use crate::serve::security::Caller;
 use crate::serve::state::Service;
 
-/// Underlyings that one request may name.
-const ONLY_MAX: usize = 10_000;
-/// Roots with a snapshot of their own.
-const ROOTS_MAX: usize = 1_000;
-/// Longest settings text, bytes.
-const SETTINGS_BYTES_MAX: usize = 1 << 16;
-/// Longest symbol, bytes.
-const SYMBOL_BYTES_MAX: usize = 64;
-/// After this time a date that is being published may be free.
-const RETRY: Duration = Duration::from_secs(2);
-
 /// See [`CloseService`].
 pub(crate) struct Closes(pub(crate) Arc<Service>);
 
-/// Starts a close, or finds the one that this request started before.
+/// Starts a close, or finds the one that this request started before. A close that the ledger says runs, and that
+/// neither waits nor runs here, is put in line again.
 pub(super) async fn start(
     service: &Arc<Service>,
     request_id: String,
@@ -50,24 +43,21 @@ pub(super) async fn start(
     by: &str,
 ) -> Result<CloseRecord, Status> {
     let by = by.to_owned();
-    let room = service.runner.room();
-    let (record, room) = blocking(service, move |service| {
+    // The ledger's row and the place in line are one step: a caller who leaves in between cannot part them.
+    blocking(service, move |service| {
         let known = service.ledger.close_by_id(&close_id(&request_id)).map_err(refused)?;
         // A repeated request needs no room; a new one is entered only where there is some.
-        let room = match (room, known) {
-            (Ok(room), _) => Some(room),
-            (Err(_), Some(_)) => None,
-            (Err(full), None) => return Err(full),
-        };
+        let in_line = |known: &CloseRecord| service.progress.watch(&known.close_id).is_some();
+        let needs_room = known.is_none_or(|known| known.state == CloseState::Running && !in_line(&known));
+        let room = if needs_room { Some(service.runner.room()?) } else { None };
         let started = service.ledger.start_close(&request_id, &request, &by, clock::now());
-        let (record, new) = started.map_err(refused)?;
-        Ok((record, room.filter(|_| new)))
+        let (record, _) = started.map_err(refused)?;
+        if let Some(room) = room.filter(|_| record.state == CloseState::Running) {
+            service.runner.put(room, record.clone());
+        }
+        Ok(record)
     })
-    .await?;
-    if let Some(room) = room {
-        service.runner.put(room, record.clone());
-    }
-    Ok(record)
+    .await
 }
 
 /// Runs what waits for the ledger or the disk off the threads that serve others.
@@ -78,25 +68,6 @@ async fn blocking<T: Send + 'static>(
     let service = Arc::clone(service);
     let done = tokio::task::spawn_blocking(move || run(&service)).await;
     done.map_err(|error| errors::internal("waiting for the disk", &error))?
-}
-
-fn refused(error: LedgerError) -> Status {
-    match error {
-        LedgerError::Sqlite(error) => {
-            tracing::error!(%error, "the ledger is in trouble");
-            let full = matches!(error.sqlite_error_code(), Some(rusqlite::ErrorCode::DiskFull));
-            if full {
-                errors::exhausted("storage", "the ledger's disk is full; nothing was changed", RETRY)
-            } else {
-                errors::unavailable("LEDGER_UNAVAILABLE", "the ledger cannot be written; nothing was changed", RETRY)
-            }
-        }
-        LedgerError::RequestReused { .. } => {
-            errors::error(Code::AlreadyExists, "REQUEST_ID_REUSED", error.to_string(), &[])
-        }
-        LedgerError::NotFound { kind, name } => errors::not_found(kind, &name),
-        LedgerError::State { reason, detail } => errors::precondition(reason, "override", detail),
-    }
 }
 
 /// The close of a name, as it is now.
@@ -250,9 +221,11 @@ impl CloseService for Closes {
             let more = records.len() > page.size as usize;
             records.truncate(page.size as usize);
             let last = records.last().filter(|_| more).map(|record| record.close_id.clone());
-            let closes: Result<Vec<_>, _> = records.iter().map(|record| message(service, record)).collect();
+            // One run that is missing or damaged hides no other close: the ledger tells of it what it knows.
+            let one = |record: &CloseRecord| message(service, record).unwrap_or_else(|_| messages::unreadable(record));
+            let closes = records.iter().map(one).collect();
             let next_page_token = last.map_or_else(String::new, |id| page.token(&service.page_key, &id));
-            Ok(Response::new(v1::ListClosesResponse { closes: closes?, next_page_token }))
+            Ok(Response::new(v1::ListClosesResponse { closes, next_page_token }))
         })
         .await
     }
@@ -264,23 +237,12 @@ impl CloseService for Closes {
         let reason = names::reason(&request.reason)?.to_owned();
         blocking(&self.0, move |service| {
             let (day, run_id) = run_of(service, "name", &request.name)?;
-            let name = names::run(day, &run_id);
-            let text = serde_json::json!({ "run": name, "by": *caller.name, "reason": reason }).to_string();
-            if service.ledger.was_done("FinalizeClose", &request_id, &text).map_err(refused)? {
-                return find(service, CloseName::Run(day, &run_id));
+            let intent = Intent { run: names::run(day, &run_id), by: caller.name.to_string(), reason };
+            let parts = FinalizeParts::of(service);
+            if !parts.ledger.was_done(METHOD, &request_id, &intent.text()).map_err(refused)? {
+                messages::published(&service.config.out_folder(), day, &run_id, None)?;
+                finalize::finalize(&parts, &request_id, &intent)?;
             }
-            let out = service.config.out_folder();
-            messages::published(&out, day, &run_id, None)?;
-            publication::finalize(&out, day, &run_id, &caller.name, &reason)
-                .map_err(|error| unpublishable(&name, error))?;
-            let change = Change {
-                at: clock::now(),
-                actor: &caller.name,
-                action: "close.finalized",
-                subject: &name,
-                detail: &text,
-            };
-            service.ledger.done("FinalizeClose", &request_id, &text, &change).map_err(refused)?;
             find(service, CloseName::Run(day, &run_id))
         })
         .await
@@ -341,6 +303,29 @@ impl CloseService for Closes {
         .map(Response::new)
     }
 
+    async fn withdraw_override(
+        &self,
+        request: Request<v1::WithdrawOverrideRequest>,
+    ) -> Result<Response<v1::Override>, Status> {
+        let caller = Caller::of(&request)?;
+        let request = request.into_inner();
+        names::request_id(&request.request_id)?;
+        names::reason(&request.reason)?;
+        blocking(&self.0, move |service| {
+            let (day, id) = names::override_id(&request.name)?;
+            let withdrawal = OverrideWithdrawal {
+                request_id: &request.request_id,
+                market_date: &date::to_text(day),
+                override_id: id,
+                withdrawer: &caller.name,
+                reason: &request.reason,
+            };
+            service.ledger.withdraw(&withdrawal, clock::now()).map(messages::override_message).map_err(refused)
+        })
+        .await
+        .map(Response::new)
+    }
+
     async fn list_overrides(
         &self,
         request: Request<v1::ListOverridesRequest>,
@@ -361,21 +346,6 @@ impl CloseService for Closes {
             Ok(Response::new(v1::ListOverridesResponse { overrides, next_page_token }))
         })
         .await
-    }
-}
-
-/// Publication's refusals of a finalization.
-fn unpublishable(name: &str, error: PublishError) -> Status {
-    match error {
-        PublishError::Locked { .. } => {
-            errors::unavailable("DATE_LOCKED", "another close of the day is being published", RETRY)
-        }
-        PublishError::State { detail, .. } => errors::precondition("NOT_FINALIZABLE", name, detail),
-        PublishError::Damaged { detail, .. } => {
-            tracing::error!(name, detail, "a published run is damaged");
-            errors::error(Code::DataLoss, "RUN_DAMAGED", "the run's files are not what was published", &[])
-        }
-        other => errors::internal("finalizing", &other),
     }
 }
 
@@ -405,72 +375,54 @@ fn check_series(service: &Service, day: Date, run_id: &str, request: &v1::Overri
     Ok(())
 }
 
-fn read_request(given: v1::StartCloseRequest) -> Result<(String, CloseRequest), Status> {
-    names::request_id(&given.request_id)?;
-    let day = names::date("market_date", &given.market_date)?;
-    let only = given.only;
-    let plain =
-        |text: &String| !text.is_empty() && text.len() <= SYMBOL_BYTES_MAX && !text.chars().any(char::is_control);
-    if let Some(odd) = only.iter().find(|text| !plain(text)) {
-        return Err(errors::bad_field("only", odd, "symbols of underlyings"));
+#[cfg(test)]
+mod tests {
+    use std::future::Future;
+    use std::task::{Context, Waker};
+    use std::time::Duration;
+
+    use super::start;
+    use crate::serve::config::ServeConfig;
+    use crate::serve::drain::DrainSwitch;
+    use crate::serve::ledger::{CloseRequest, CloseState, close_id};
+    use crate::serve::state::Service;
+
+    fn request() -> CloseRequest {
+        CloseRequest { market_date: "2026-11-20".to_owned(), ..CloseRequest::default() }
     }
-    for (field, count, limit) in
-        [("only", only.len(), ONLY_MAX), ("root_snapshots", given.root_snapshots.len(), ROOTS_MAX)]
-    {
-        if count > limit {
-            return Err(errors::bad_field(field, &count.to_string(), &format!("at most {limit} entries")));
+
+    #[tokio::test]
+    async fn a_caller_who_leaves_loses_no_close() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut config, _) = ServeConfig::read(None).unwrap();
+        config.storage.folder = folder.path().to_owned();
+        let (_switch, drain) = DrainSwitch::new();
+        let service = Service::open(config, drain).unwrap();
+        {
+            let mut call = Box::pin(start(&service, "left".to_owned(), request(), "otto"));
+            // The request is on its way, and the caller hangs up.
+            assert!(call.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
         }
+        let ended = |request_id: &'static str| {
+            let service = service.clone();
+            async move {
+                loop {
+                    let known = service.ledger.close_by_id(&close_id(request_id)).unwrap();
+                    if let Some(known) = known.filter(|known| known.state != CloseState::Running) {
+                        return known;
+                    }
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                }
+            }
+        };
+        // A close that never runs would let this wait for ever.
+        let limit = Duration::from_secs(60);
+        let record = tokio::time::timeout(limit, ended("left")).await.unwrap();
+        assert!(record.error.is_some_and(|error| error.contains("nothing was taken in")));
+
+        // A row that says RUNNING, of which nobody knows here, is put in line by the next request.
+        service.ledger.start_close("lost", &request(), "otto", super::clock::now()).unwrap();
+        assert_eq!(start(&service, "lost".to_owned(), request(), "otto").await.unwrap().state, CloseState::Running);
+        tokio::time::timeout(limit, ended("lost")).await.unwrap();
     }
-    if !given.base_run.is_empty() {
-        names::run_id("base_run", &given.base_run)?;
-    }
-    if given.settings_toml.len() > SETTINGS_BYTES_MAX {
-        let allowed = format!("at most {SETTINGS_BYTES_MAX} bytes");
-        return Err(errors::bad_field("settings_toml", &given.settings_toml, &allowed));
-    }
-    let mut settings = closemark_pricing::Settings::default();
-    closemark_data::settings::merge_settings_text(&mut settings, &given.settings_toml)
-        .map_err(|error| errors::bad_field("settings_toml", &error.to_string(), "settings of the method"))?;
-    let instant = |field: &str, text: &str| match closemark_data::time::parse(text) {
-        Some(_) => Ok(()),
-        None => Err(errors::bad_field(field, text, "a time with its offset, 2026-11-20T16:00:00-05:00")),
-    };
-    if !given.snapshot.is_empty() {
-        instant("snapshot", &given.snapshot)?;
-    } else if !given.root_snapshots.is_empty() {
-        return Err(errors::bad_field("root_snapshots", "", "only beside snapshot"));
-    }
-    let mut root_snapshots = Vec::new();
-    for one in given.root_snapshots {
-        instant("root_snapshots.snapshot", &one.snapshot)?;
-        if !plain(&one.root) {
-            return Err(errors::bad_field("root_snapshots.root", &one.root, "an option root"));
-        }
-        root_snapshots.push((one.root, one.snapshot));
-    }
-    root_snapshots.sort();
-    if let Some([(root, _), _]) = root_snapshots.array_windows::<2>().find(|[a, b]| a.0 == b.0) {
-        return Err(errors::bad_field("root_snapshots.root", root, "each root once"));
-    }
-    if !["", "us", "always"].contains(&given.calendar.as_str()) {
-        return Err(errors::bad_field("calendar", &given.calendar, "us or always"));
-    }
-    if let Some(rate) = given.flat_rate.filter(|rate| !(-1.0..=1.0).contains(rate)) {
-        return Err(errors::bad_field("flat_rate", &rate.to_string(), "a fraction from -1 to 1"));
-    }
-    let mut only = only;
-    only.sort();
-    only.dedup();
-    let request = CloseRequest {
-        market_date: date::to_text(day),
-        only,
-        base_run: given.base_run,
-        settings_toml: given.settings_toml,
-        snapshot: given.snapshot,
-        root_snapshots,
-        calendar: given.calendar,
-        flat_rate: given.flat_rate,
-        without_previous: given.without_previous,
-    };
-    Ok((given.request_id, request))
 }

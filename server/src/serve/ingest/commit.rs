@@ -2,11 +2,12 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use closemark_data::files::{Disk, Files};
 use closemark_data::log::{
-    AppendError, Appended, DaySnapshot, EncodedBatch, EncodedReference, LogError, LogLimits, QuoteLog,
+    AppendError, Appended, DaySnapshot, EncodedBatch, EncodedReference, HeldDay, LogError, LogLimits, QuoteLog,
 };
 use closemark_pricing::series::Date;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -19,6 +20,8 @@ use crate::serve::errors;
 
 /// Most answers that wait for one commit.
 const GROUP_MAX: usize = 256;
+/// How long a log that could not write is left alone before the next batch opens it again: opening reads a day.
+const REOPEN: Duration = Duration::from_secs(1);
 
 /// What the log is opened with.
 #[derive(Clone, Debug)]
@@ -31,6 +34,8 @@ pub(crate) struct LogSettings {
     pub(crate) limits: LogLimits,
     /// Commands that may wait.
     pub(crate) pending: usize,
+    /// How long a log that could not write is left alone before a batch opens it again.
+    pub(crate) reopen_after: Duration,
 }
 
 impl LogSettings {
@@ -41,6 +46,7 @@ impl LogSettings {
             folder: folder.join("quotes"),
             limits: LogLimits { producers, ..LogLimits::default() },
             pending: usize::try_from(limits.batches_pending_max).unwrap_or(usize::MAX),
+            reopen_after: REOPEN,
         }
     }
 }
@@ -56,7 +62,7 @@ pub(crate) struct Log {
 enum Command {
     Batch(EncodedBatch, Answer<u64>),
     Reference(EncodedReference, Answer<u64>),
-    Snapshot(Date, Answer<Option<DaySnapshot>>),
+    Held(Date, Answer<HeldDay>),
     Probe,
 }
 
@@ -71,7 +77,7 @@ impl Log {
         let log = open(&settings).context("the quote log cannot be opened")?;
         let (commands, receiver) = mpsc::channel(settings.pending);
         let (health, taking) = watch::channel(true);
-        let owner = Owner { settings, log: Some(log), receiver, health };
+        let owner = Owner { settings, log: Some(log), failed: None, receiver, health };
         std::thread::Builder::new().name("commit".to_owned()).spawn(move || owner.run())?;
         Ok(Self { commands, taking })
     }
@@ -81,7 +87,7 @@ impl Log {
         self.taking.clone()
     }
 
-    /// Has a log that refuses opened again, as the next batch would.
+    /// Has a log that refuses opened again, whenever it was last tried.
     pub(crate) async fn probe(&self) {
         // Where the thread is gone there is nothing to open.
         let _ = self.send(Command::Probe).await;
@@ -104,13 +110,30 @@ impl Log {
 
     /// What is durable of a date.
     pub(crate) async fn snapshot(&self, date: Date) -> Result<Option<DaySnapshot>, Status> {
-        self.ask(|answer| Command::Snapshot(date, answer)).await
+        let own = self.clone();
+        let read = tokio::task::spawn_blocking(move || own.snapshot_blocking(date)).await;
+        read.map_err(|error| errors::internal("reading the log", &error))?
     }
 
-    /// What is durable of a date, asked by a thread that may wait.
+    /// What is durable of a date, asked by a thread that may wait. A date that the log has not open is read on this
+    /// thread: the one that takes quotes in does not wait for it.
     pub(crate) fn snapshot_blocking(&self, date: Date) -> Result<Option<DaySnapshot>, Status> {
+        let closed = match self.held_blocking(date)? {
+            HeldDay::Nothing => return Ok(None),
+            HeldDay::Open(snapshot) => return Ok(Some(snapshot)),
+            HeldDay::Closed(day) => day,
+        };
+        let read = closed.read();
+        // The date may have been opened, and written to, while it was read.
+        match self.held_blocking(date)? {
+            HeldDay::Open(snapshot) => Ok(Some(snapshot)),
+            _ => read.map(Some).map_err(|error| refusals::log(&error)),
+        }
+    }
+
+    fn held_blocking(&self, date: Date) -> Result<HeldDay, Status> {
         let (answer, receiver) = oneshot::channel();
-        let sent = self.commands.blocking_send(Command::Snapshot(date, answer));
+        let sent = self.commands.blocking_send(Command::Held(date, answer));
         sent.map_err(|_| refusals::ended())?;
         receiver.blocking_recv().map_err(|_| refusals::ended())?
     }
@@ -134,6 +157,8 @@ fn open(settings: &LogSettings) -> Result<QuoteLog, LogError> {
 struct Owner {
     settings: LogSettings,
     log: Option<QuoteLog>,
+    /// When writing or opening last failed, and how.
+    failed: Option<(Watch, Status)>,
     receiver: mpsc::Receiver<Command>,
     health: watch::Sender<bool>,
 }
@@ -170,19 +195,45 @@ impl Owner {
         metrics::gauge!("closemark_log_refusing").set(f64::from(u8::from(!takes)));
     }
 
-    /// The log; opened again after it was in trouble.
+    /// The log, to be written to; opened again after it was in trouble, but not before it was left alone for a while.
     fn log(&mut self) -> Result<&mut QuoteLog, Status> {
-        if self.log.as_ref().is_some_and(|log| log.refusing().is_some()) {
-            self.log = None;
-        }
-        if self.log.is_none() {
-            match open(&self.settings) {
-                Ok(log) => self.log = Some(log),
-                Err(error) => return Err(refusals::log(&error)),
+        if self.log.as_ref().is_none_or(|log| log.refusing().is_some()) {
+            let limit = self.settings.reopen_after.as_secs_f64();
+            if let Some((_, status)) = self.failed.as_ref().filter(|(since, _)| since.seconds() < limit) {
+                return Err(status.clone());
             }
-            tracing::info!("the log was opened again");
+            self.reopen()?;
         }
         self.log.as_mut().ok_or_else(|| errors::internal("opening the log", &"it is not there"))
+    }
+
+    fn reopen(&mut self) -> Result<(), Status> {
+        // Its lock must be free first.
+        self.log = None;
+        let log = open(&self.settings).map_err(|error| self.trouble(&error))?;
+        tracing::info!("the log was opened again");
+        (self.log, self.failed) = (Some(log), None);
+        Ok(())
+    }
+
+    /// Remembers what failed, for whoever comes before the log is tried again.
+    fn trouble(&mut self, error: &LogError) -> Status {
+        let status = refusals::log(error);
+        self.failed = Some((Watch::start(), status.clone()));
+        status
+    }
+
+    /// Whether an earlier failure keeps the log from taking anything in.
+    fn refuses(&self) -> bool {
+        self.log.as_ref().is_none_or(|log| log.refusing().is_some())
+    }
+
+    /// What there is of a date; a log that refuses can still be read.
+    fn held(&mut self, date: Date) -> Result<HeldDay, Status> {
+        match &self.log {
+            Some(log) => Ok(log.held(date)),
+            None => self.log().map(|log| log.held(date)),
+        }
     }
 
     fn take(&mut self, command: Command, group: &mut Vec<Waiting>) {
@@ -202,12 +253,16 @@ impl Owner {
                 Ok((version, false)) => tell(answer, Ok(version)),
                 Err(status) => tell(answer, Err(status)),
             },
-            Command::Snapshot(date, answer) => {
-                let found = self.log().and_then(|log| log.snapshot(date).map_err(|error| refusals::log(&error)));
+            Command::Held(date, answer) => {
+                let found = self.held(date);
                 tell(answer, found);
             }
             // Opening it is all; what it says reaches health.
-            Command::Probe => drop(self.log().map(|_| ())),
+            Command::Probe => {
+                if self.refuses() {
+                    drop(self.reopen());
+                }
+            }
         }
     }
 
@@ -233,10 +288,14 @@ impl Owner {
         Ok((put.version, put.ticket.is_some()))
     }
 
-    /// Where the log itself is in trouble, nothing that waits may be acknowledged.
+    /// Where the log itself is in trouble, nothing that waits may be acknowledged. A date that cannot be opened is no
+    /// trouble of the others.
     fn refused(&mut self, error: &AppendError, group: &mut Vec<Waiting>) -> Status {
-        let status = refusals::append(error);
-        if matches!(error, AppendError::Log(_)) {
+        let status = match error {
+            AppendError::Log(error) if self.refuses() => self.trouble(error),
+            other => refusals::append(other),
+        };
+        if self.refuses() {
             for waiting in group.drain(..) {
                 tell(waiting.answer, Err(status.clone()));
             }
@@ -249,7 +308,11 @@ impl Owner {
             return;
         }
         let watch = Watch::start();
-        let done = self.log().and_then(|log| log.commit().map_err(|error| refusals::log(&error)));
+        let done = match self.log().map(QuoteLog::commit) {
+            Ok(Ok(committed)) => Ok(committed),
+            Ok(Err(error)) => Err(self.trouble(&error)),
+            Err(status) => Err(status),
+        };
         match done {
             Ok(committed) => {
                 metrics::histogram!("closemark_log_commit_seconds").record(watch.seconds());
@@ -278,6 +341,7 @@ fn tell<T>(answer: Answer<T>, value: Result<T, Status>) {
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
+    use std::time::Duration;
 
     use closemark_data::date;
     use closemark_data::files::{Forget, Simulated};
@@ -288,17 +352,26 @@ mod tests {
     use super::{Log, LogSettings};
 
     fn log(files: &Simulated) -> Log {
+        log_with(files, Duration::ZERO)
+    }
+
+    fn log_with(files: &Simulated, reopen_after: Duration) -> Log {
         let settings = LogSettings {
             files: Arc::new(files.clone()),
             folder: "/log".into(),
             limits: LogLimits::default(),
             pending: 4,
+            reopen_after,
         };
         Log::start(settings).unwrap()
     }
 
     fn batch(sequence: u64) -> EncodedBatch {
-        let market_date = date::parse("2026-11-20").unwrap();
+        batch_on("2026-11-20", sequence)
+    }
+
+    fn batch_on(day: &str, sequence: u64) -> EncodedBatch {
+        let market_date = date::parse(day).unwrap();
         let head = BatchHead { producer_id: "feed", sequence, market_date, received_unix_nanos: 0 };
         let quote = IncomingQuote {
             osi_symbol: "XYZ   261218C00100000",
@@ -371,5 +444,58 @@ mod tests {
         assert_eq!(append(&second, 6).await.unwrap(), 6);
         let gap = append(&second, 8).await.unwrap_err();
         assert_eq!(gap.get_error_details().error_info().unwrap().metadata["expected_sequence"], "7");
+    }
+
+    #[tokio::test]
+    async fn a_log_that_could_not_write_is_left_alone_for_a_while() {
+        let files = Simulated::default();
+        let log = log_with(&files, Duration::from_secs(1 << 20));
+        assert_eq!(append(&log, 1).await.unwrap(), 1);
+        files.set_room(Some(10));
+        assert_eq!(append(&log, 2).await.unwrap_err().code(), Code::ResourceExhausted);
+        files.set_room(None);
+        // Nobody has opened it again, and whoever wants to read may.
+        assert_eq!(append(&log, 2).await.unwrap_err().code(), Code::ResourceExhausted);
+        assert_eq!(batches(&log).await, 1);
+        log.probe().await;
+        assert_eq!(append(&log, 2).await.unwrap(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_damaged_date_stops_nobody_else() {
+        let files = Simulated::default();
+        let first = log(&files);
+        for day in ["2026-11-19", "2026-11-20"] {
+            first.append(batch_on(day, 1)).await.unwrap().await.unwrap().unwrap();
+        }
+        files.restart(Forget::Everything);
+        let path = std::path::Path::new("/log/date=2026-11-19/segment-0000000001.log");
+        let mut bytes = files.bytes(path).unwrap();
+        bytes[20] ^= 1;
+        files.damage(path, bytes).unwrap();
+        let log = log(&files);
+        // The one waits for its commit while the other is refused.
+        let waits = log.append(batch(2)).await.unwrap();
+        let refused = log.append(batch_on("2026-11-19", 2)).await.unwrap().await.unwrap().unwrap_err();
+        assert_eq!(refused.get_error_details().error_info().unwrap().reason, "LOG_DAMAGED");
+        assert_eq!(waits.await.unwrap().unwrap(), 2);
+        assert_eq!(append(&log, 3).await.unwrap(), 3);
+        assert!(*log.taking().borrow());
+    }
+
+    #[tokio::test]
+    async fn a_day_that_is_not_open_is_read_all_the_same() {
+        let files = Simulated::default();
+        let first = log(&files);
+        for day in ["2026-11-20", "2026-11-23"] {
+            first.append(batch_on(day, 1)).await.unwrap().await.unwrap().unwrap();
+        }
+        files.restart(Forget::Everything);
+        // Only the last date is open after a start.
+        let log = log(&files);
+        assert_eq!(batches(&log).await, 1);
+        assert_eq!(append(&log, 2).await.unwrap(), 2);
+        assert_eq!(batches(&log).await, 2);
+        assert!(log.snapshot(date::parse("2026-11-24").unwrap()).await.unwrap().is_none());
     }
 }

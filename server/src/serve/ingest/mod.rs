@@ -8,6 +8,7 @@ mod commit;
 mod quotes;
 mod reference;
 mod refusals;
+mod window;
 
 pub(crate) use commit::{Log, LogSettings};
 pub(crate) use quotes::Quotes;

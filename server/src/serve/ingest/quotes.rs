@@ -11,10 +11,10 @@ use tokio_stream::wrappers::ReceiverStream;
 use tokio_stream::{Stream, StreamExt};
 use tonic::{Request, Response, Status, Streaming};
 
-use super::refusals;
+use super::{refusals, window};
 use crate::serve::clock;
+use crate::serve::config::Limits;
 use crate::serve::errors;
-use crate::serve::names;
 use crate::serve::security::{Caller, Role};
 use crate::serve::state::Service;
 
@@ -88,22 +88,23 @@ async fn hand_over(
     if batch.quotes.len() > limit as usize {
         return Err(errors::too_large("limits.quotes_per_batch_max", format!("a batch has at most {limit} quotes")));
     }
-    let encoded = encode(encoder, batch)?;
+    let encoded = encode(&service.config.limits, encoder, batch)?;
     let refused = encoded.refused.iter().map(|row| RefusedQuote { index: row.index, reason: row.reason.to_owned() });
     let (refused, refused_count) = (refused.collect(), encoded.refused_count);
-    if refused_count > 0 {
-        metrics::counter!("closemark_quotes_refused_total").increment(u64::from(refused_count));
+    for (reason, count) in &encoded.refused_by_reason {
+        metrics::counter!("closemark_quotes_refused_total", "reason" => *reason).increment(u64::from(*count));
     }
     let durable = service.log.append(encoded).await?;
     Ok(Handed { durable, refused, refused_count })
 }
 
-fn encode(encoder: &mut BatchEncoder, batch: &IngestQuotesRequest) -> Result<EncodedBatch, Status> {
+fn encode(limits: &Limits, encoder: &mut BatchEncoder, batch: &IngestQuotesRequest) -> Result<EncodedBatch, Status> {
+    let now = clock::now();
     let head = BatchHead {
         producer_id: &batch.producer_id,
         sequence: batch.sequence,
-        market_date: names::date("market_date", &batch.market_date)?,
-        received_unix_nanos: clock::now().0,
+        market_date: window::market_date(limits, &batch.market_date, now)?,
+        received_unix_nanos: now.0,
     };
     let quotes = batch.quotes.iter().map(|quote| IncomingQuote {
         osi_symbol: &quote.osi_symbol,

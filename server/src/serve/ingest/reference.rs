@@ -5,13 +5,13 @@ use std::sync::Arc;
 use closemark_data::input::{CorporateActionRow, DividendRow, RateRow, SeriesRow, UnderlyingRow};
 use closemark_data::log::{LogLimits, ReferenceUpdate};
 use closemark_pricing::Price;
-use closemark_pricing::series::Instant;
+use closemark_pricing::series::{Date, Instant};
 use closemark_pricing::vocabulary as words;
 use closemark_proto::v1;
 use closemark_proto::v1::reference_service_server::ReferenceService;
 use tonic::{Request, Response, Status};
 
-use super::refusals;
+use super::{refusals, window};
 use crate::serve::clock;
 use crate::serve::errors;
 use crate::serve::names;
@@ -34,8 +34,10 @@ impl ReferenceService for Reference {
             return Err(errors::too_large("limits.reference_records_max", message));
         }
         // Large updates take a while to check; the threads that serve others do not wait for that.
+        let now = clock::now();
+        let market_date = window::market_date(&self.0.config.limits, &request.market_date, now)?;
         let encoded = tokio::task::spawn_blocking(move || {
-            update(request)?.encode(&LogLimits::default()).map_err(|error| refusals::encode(&error))
+            update(request, market_date, now)?.encode(&LogLimits::default()).map_err(|error| refusals::encode(&error))
         })
         .await
         .map_err(|error| errors::internal("reading the records", &error))??;
@@ -58,12 +60,11 @@ fn count(request: &v1::PutReferenceRequest) -> usize {
         + request.corporate_actions.as_ref().map_or(0, |list| list.corporate_actions.len())
 }
 
-fn update(request: v1::PutReferenceRequest) -> Result<ReferenceUpdate, Status> {
+fn update(request: v1::PutReferenceRequest, market_date: Date, now: Instant) -> Result<ReferenceUpdate, Status> {
     names::request_id(&request.request_id)?;
-    let market_date = names::date("market_date", &request.market_date)?;
     Ok(ReferenceUpdate {
         market_date,
-        received_unix_nanos: clock::now().0,
+        received_unix_nanos: now.0,
         underlyings: list(request.underlyings, |l| l.underlyings, underlying)?,
         series: list(request.series, |l| l.series, series)?,
         dividends: list(request.dividends, |l| l.dividends, dividend)?,

@@ -3,7 +3,9 @@
 use std::io::ErrorKind;
 use std::time::Duration;
 
+use closemark_data::date;
 use closemark_data::log::{AppendError, EncodeError, LogError};
+use closemark_pricing::series::Date;
 use tonic::{Code, Status};
 
 use crate::serve::errors;
@@ -53,6 +55,12 @@ pub(super) fn append(error: &AppendError) -> Status {
             format!("sequence {given} of {} where {expected} is expected", errors::shown(producer_id)),
             &[("expected_sequence", &expected.to_string()), ("given_sequence", &given.to_string())],
         ),
+        AppendError::SequenceReused { producer_id, sequence } => errors::error(
+            Code::AlreadyExists,
+            "SEQUENCE_REUSED",
+            format!("sequence {sequence} of {} was taken before, with other quotes", errors::shown(producer_id)),
+            &[("sequence", &sequence.to_string())],
+        ),
         AppendError::TooMany { what, limit } => {
             errors::exhausted("limits", format!("the market date has {limit} {what} already"), RETRY)
         }
@@ -65,6 +73,13 @@ pub(super) fn append(error: &AppendError) -> Status {
         AppendError::Log(error) => log(error),
         other => errors::unavailable("LOG_BUSY", other.to_string(), RETRY),
     }
+}
+
+/// A market date that nothing is taken in for.
+pub(super) fn outside(given: &str, first: Date, last: Date) -> Status {
+    let (first, last) = (date::to_text(first), date::to_text(last));
+    let allowed = format!("{first} to {last}, by limits.ingest_days_back_max and limits.ingest_days_ahead_max");
+    errors::bad_field("market_date", given, &allowed)
 }
 
 /// A batch or an update that cannot be put into the log's form at all.

@@ -59,10 +59,16 @@ pub(super) fn append(connection: &Connection, change: &Change<'_>) -> rusqlite::
         "INSERT INTO audit (sequence, at, actor, action, subject, detail, previous, hash) VALUES (?,?,?,?,?,?,?,?)",
         params![sequence, change.at.0, change.actor, change.action, change.subject, change.detail, previous, hash],
     )?;
+    // Where it ends stands beside it as well: a chain that lost its last links is a chain.
+    connection.execute(
+        "INSERT INTO audit_end (one, sequence, hash) VALUES (1, ?, ?) \
+         ON CONFLICT (one) DO UPDATE SET sequence = excluded.sequence, hash = excluded.hash",
+        params![sequence, hash],
+    )?;
     Ok(())
 }
 
-/// Follows the chain from its beginning; the first entry that does not fit, if any.
+/// Follows the chain from its beginning to where it must end; the first entry that does not fit or is missing, if any.
 pub(super) fn broken_at(connection: &Connection) -> rusqlite::Result<Option<i64>> {
     let mut statement = connection
         .prepare("SELECT sequence, at, actor, action, subject, detail, previous, hash FROM audit ORDER BY sequence")?;
@@ -79,5 +85,8 @@ pub(super) fn broken_at(connection: &Connection) -> rusqlite::Result<Option<i64>
         }
         (expected, previous) = (expected + 1, own);
     }
-    Ok(None)
+    let sql = "SELECT sequence, hash FROM audit_end";
+    let end = connection.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+    let end: (i64, String) = end.unwrap_or((0, GENESIS.to_owned()));
+    Ok((end != (expected - 1, previous)).then_some(expected))
 }

@@ -16,7 +16,7 @@ use rusqlite::{Connection, TransactionBehavior};
 
 pub(crate) use audit::Change;
 pub(crate) use closes::{CloseFilter, CloseRecord, CloseRequest, CloseState, close_id};
-pub(crate) use overrides::{OverrideAnswer, OverrideProposal, OverrideRow};
+pub(crate) use overrides::{OverrideAnswer, OverrideProposal, OverrideRow, OverrideWithdrawal};
 
 /// Why the ledger refused.
 #[derive(Debug, thiserror::Error)]
@@ -102,7 +102,9 @@ impl Ledger {
 mod tests {
     use closemark_pricing::series::Instant;
 
-    use super::{Change, CloseRequest, CloseState, Ledger, LedgerError, OverrideAnswer, OverrideProposal};
+    use super::{
+        Change, CloseRequest, CloseState, Ledger, LedgerError, OverrideAnswer, OverrideProposal, OverrideWithdrawal,
+    };
 
     fn note(ledger: &Ledger, action: &str) {
         ledger.note(&Change { at: Instant(7), actor: "a", action, subject: "s", detail: "{}" }).unwrap();
@@ -131,6 +133,87 @@ mod tests {
         drop(other);
         let error = Ledger::open(&path).map(|_| ()).unwrap_err().to_string();
         assert!(error.contains("entry 2"), "{error}");
+        // So is whoever cuts the end off: the last entry, or all of them.
+        let other = rusqlite::Connection::open(&path).unwrap();
+        other.execute("UPDATE audit SET actor = 'a' WHERE sequence = 2", []).unwrap();
+        assert_eq!(Ledger::open(&path).unwrap().audit_head().unwrap(), head);
+        other.execute_batch("DROP TRIGGER audit_is_not_shortened").unwrap();
+        for (cut, missing) in [("sequence = 3", "entry 3"), ("true", "entry 1")] {
+            other.execute(&format!("DELETE FROM audit WHERE {cut}"), []).unwrap();
+            let error = Ledger::open(&path).map(|_| ()).unwrap_err().to_string();
+            assert!(error.contains(missing), "{error}");
+        }
+    }
+
+    /// What the audit says was done, in its order.
+    fn actions(ledger: &Ledger) -> Vec<String> {
+        let read = ledger.query(|connection| {
+            let mut statement = connection.prepare("SELECT action FROM audit ORDER BY sequence")?;
+            let rows = statement.query_map([], |row| row.get(0))?;
+            Ok(rows.collect::<Result<Vec<String>, _>>()?)
+        });
+        read.unwrap()
+    }
+
+    #[test]
+    fn a_ledger_of_the_first_form_is_brought_to_the_second() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ledger.sqlite");
+        super::schema::prepare_first_form(&rusqlite::Connection::open(&path).unwrap()).unwrap();
+        note(&Ledger::open(&path).unwrap(), "one");
+        let ledger = Ledger::open(&path).unwrap();
+        assert_eq!((actions(&ledger), ledger.begun("M").unwrap().len()), (vec!["one".to_owned()], 0));
+    }
+
+    #[test]
+    fn what_is_begun_stays_until_it_is_done_or_abandoned() {
+        let folder = tempfile::tempdir().unwrap();
+        let ledger = Ledger::open(&folder.path().join("ledger.sqlite")).unwrap();
+        let change = |action| Change { at: Instant(7), actor: "a", action, subject: "s", detail: "{}" };
+        assert!(ledger.begin("M", "r", "text", &change("begun")).unwrap());
+        assert!(ledger.begin("M", "r", "text", &change("begun")).unwrap(), "again, it was not done");
+        assert!(matches!(ledger.begin("M", "r", "other", &change("x")), Err(LedgerError::RequestReused { .. })));
+        assert_eq!(ledger.begun("M").unwrap(), [("r".to_owned(), "text".to_owned())]);
+        ledger.done("M", "r", "text", &change("done")).unwrap();
+        assert!(!ledger.begin("M", "r", "text", &change("x")).unwrap(), "done before");
+        assert!(ledger.begin("M", "q", "text", &change("begun")).unwrap());
+        ledger.abandon("M", "q", &change("refused")).unwrap();
+        assert!(ledger.begun("M").unwrap().is_empty());
+        assert_eq!(actions(&ledger), ["begun", "done", "begun", "refused"]);
+    }
+
+    #[test]
+    fn a_full_or_read_only_disk_under_the_ledger_changes_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ledger.sqlite");
+        let ledger = Ledger::open(&path).unwrap();
+        let start = |id: &str| ledger.start_close(id, &request("2026-11-20"), "otto", Instant(1));
+        start("before").unwrap();
+        let head = ledger.audit_head().unwrap();
+        let pragma = |name: &str, value: i64| {
+            ledger.query(|connection| Ok(connection.pragma_update(None, name, value)?)).unwrap();
+        };
+        let code = |error: LedgerError| match error {
+            LedgerError::Sqlite(error) => error.sqlite_error_code(),
+            other => panic!("{other}"),
+        };
+        // As many pages as there are: SQLite says what it says when the disk is full.
+        pragma("max_page_count", 1);
+        let full = (0..1000).find_map(|number| start(&format!("full-{number}")).err()).unwrap();
+        assert_eq!(code(full), Some(rusqlite::ErrorCode::DiskFull));
+        pragma("max_page_count", 1 << 30);
+        pragma("query_only", 1);
+        let rows = ledger.closes(&super::CloseFilter { limit: 10_000, ..Default::default() }).unwrap().len();
+        let held = ledger.audit_head().unwrap();
+        assert_ne!(held, head);
+        assert_eq!(code(start("read-only").unwrap_err()), Some(rusqlite::ErrorCode::ReadOnly));
+        assert_eq!(ledger.audit_head().unwrap(), held);
+        assert_eq!(ledger.closes(&super::CloseFilter { limit: 10_000, ..Default::default() }).unwrap().len(), rows);
+        pragma("query_only", 0);
+        start("after").unwrap();
+        drop(ledger);
+        // All or nothing: the chain and what it tells of still agree.
+        Ledger::open(&path).unwrap();
     }
 
     fn request(market_date: &str) -> CloseRequest {
@@ -200,5 +283,26 @@ mod tests {
         assert_eq!(ledger.approved("2026-11-20").unwrap(), [approved]);
         assert_eq!(ledger.overrides("2026-11-20", "", 10).unwrap().len(), 2);
         assert!(ledger.approved("2026-11-23").unwrap().is_empty());
+        // Everything that ended an effect is in the audit.
+        let answered = ["override.proposed", "override.approved", "override.proposed", "override.replaced"];
+        assert_eq!(actions(&ledger)[..4], answered);
+        // An approved one is taken back by another person than its author, once.
+        let withdraw = |request_id, id: &str, withdrawer| {
+            let market_date = "2026-11-20";
+            let given = OverrideWithdrawal { request_id, market_date, override_id: id, withdrawer, reason: "wrong" };
+            ledger.withdraw(&given, Instant(3))
+        };
+        let reason = |got: Result<_, LedgerError>| match got {
+            Err(LedgerError::State { reason, .. }) => reason,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(reason(withdraw("w1", &second.override_id, "alice")), "SECOND_PERSON_NEEDED");
+        assert_eq!(reason(withdraw("w1", &first.override_id, "bob")), "OVERRIDE_NOT_APPROVED");
+        let withdrawn = withdraw("w1", &second.override_id, "bob").unwrap();
+        assert_eq!((withdrawn.state.as_str(), withdrawn.withdrawer.as_deref()), ("WITHDRAWN", Some("bob")));
+        assert_eq!(withdraw("w1", &second.override_id, "bob").unwrap(), withdrawn);
+        assert_eq!(reason(withdraw("w2", &second.override_id, "carol")), "OVERRIDE_NOT_APPROVED");
+        assert!(ledger.approved("2026-11-20").unwrap().is_empty());
+        assert_eq!(actions(&ledger).last().unwrap(), "override.withdrawn");
     }
 }

@@ -16,6 +16,8 @@ pub(crate) enum OverrideState {
     Approved,
     /// Takes no effect.
     Rejected,
+    /// Was approved, and takes no effect any more.
+    Withdrawn,
 }
 
 impl OverrideState {
@@ -25,6 +27,7 @@ impl OverrideState {
             Self::Proposed => "PROPOSED",
             Self::Approved => "APPROVED",
             Self::Rejected => "REJECTED",
+            Self::Withdrawn => "WITHDRAWN",
         }
     }
 
@@ -32,6 +35,7 @@ impl OverrideState {
         match text {
             "PROPOSED" => Self::Proposed,
             "APPROVED" => Self::Approved,
+            "WITHDRAWN" => Self::Withdrawn,
             _ => Self::Rejected,
         }
     }
@@ -62,6 +66,16 @@ pub(crate) struct OverrideAnswer<'a> {
     pub(crate) answer: &'a str,
 }
 
+/// Another person than the author takes an approved override back.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct OverrideWithdrawal<'a> {
+    pub(crate) request_id: &'a str,
+    pub(crate) market_date: &'a str,
+    pub(crate) override_id: &'a str,
+    pub(crate) withdrawer: &'a str,
+    pub(crate) reason: &'a str,
+}
+
 /// An override as the ledger has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct OverrideRow {
@@ -77,10 +91,12 @@ pub(crate) struct OverrideRow {
     pub(crate) reason: String,
     pub(crate) approver: Option<String>,
     pub(crate) answer: Option<String>,
+    pub(crate) withdrawer: Option<String>,
+    pub(crate) withdrawal: Option<String>,
 }
 
 const COLUMNS: &str = "override_id, market_date, run_id, osi_symbol, mark_micros, multiplier, currency, state, author, \
-                       reason, approver, answer";
+                       reason, approver, answer, withdrawer, withdrawal";
 
 fn record(row: &Row<'_>) -> rusqlite::Result<OverrideRow> {
     let state: String = row.get(7)?;
@@ -97,6 +113,8 @@ fn record(row: &Row<'_>) -> rusqlite::Result<OverrideRow> {
         reason: row.get(9)?,
         approver: row.get(10)?,
         answer: row.get(11)?,
+        withdrawer: row.get(12)?,
+        withdrawal: row.get(13)?,
     })
 }
 
@@ -104,6 +122,42 @@ fn by_id(connection: &Connection, id: &str) -> Result<OverrideRow, LedgerError> 
     let sql = format!("SELECT {COLUMNS} FROM overrides WHERE override_id = ?");
     let found = connection.query_row(&sql, [id], record).optional()?;
     found.ok_or_else(|| LedgerError::NotFound { kind: "override", name: id.to_owned() })
+}
+
+/// An override of a date that somebody else than its author has to do with.
+fn of_another(connection: &Connection, id: &str, market_date: &str, person: &str) -> Result<OverrideRow, LedgerError> {
+    let found = by_id(connection, id)?;
+    if found.market_date != market_date {
+        return Err(LedgerError::NotFound { kind: "override", name: id.to_owned() });
+    }
+    if found.author == person {
+        let detail = format!("{} proposed it; another person answers", found.author);
+        return Err(LedgerError::State { reason: "SECOND_PERSON_NEEDED", detail });
+    }
+    Ok(found)
+}
+
+/// Ends the effect of what was approved for the series before.
+fn replace_approved(
+    connection: &Connection,
+    next: &OverrideRow,
+    answer: &OverrideAnswer<'_>,
+    at: Instant,
+) -> Result<(), LedgerError> {
+    let sql = "SELECT override_id FROM overrides WHERE market_date = ? AND osi_symbol = ? AND state = 'APPROVED'";
+    let mut statement = connection.prepare(sql)?;
+    let rows = statement.query_map([&next.market_date, &next.osi_symbol], |row| row.get::<_, String>(0))?;
+    for id in rows.collect::<Result<Vec<_>, _>>()? {
+        connection.execute(
+            "UPDATE overrides SET state = 'REJECTED', answer = ? WHERE override_id = ?",
+            params![format!("replaced by {}", next.override_id), id],
+        )?;
+        let detail = serde_json::json!({ "replaced_by": next.override_id }).to_string();
+        let subject = format!("dates/{}/overrides/{id}", next.market_date);
+        let action = "override.replaced";
+        audit::append(connection, &Change { at, actor: answer.approver, action, subject: &subject, detail: &detail })?;
+    }
+    Ok(())
 }
 
 impl Ledger {
@@ -162,14 +216,7 @@ impl Ledger {
             if let Repeated::Before(id) = requests::repeated(connection, "ApproveOverride", a.request_id, &text)? {
                 return by_id(connection, &id);
             }
-            let before = by_id(connection, a.override_id)?;
-            if before.market_date != a.market_date {
-                return Err(LedgerError::NotFound { kind: "override", name: a.override_id.to_owned() });
-            }
-            if before.author == a.approver {
-                let detail = format!("{} proposed it; another person answers", before.author);
-                return Err(LedgerError::State { reason: "SECOND_PERSON_NEEDED", detail });
-            }
+            let before = of_another(connection, a.override_id, a.market_date, a.approver)?;
             if before.state != OverrideState::Proposed {
                 let detail = format!("the override is {} already", before.state.as_str());
                 return Err(LedgerError::State { reason: "OVERRIDE_ANSWERED", detail });
@@ -180,11 +227,7 @@ impl Ledger {
                 (OverrideState::Rejected, "override.rejected")
             };
             if a.approve {
-                connection.execute(
-                    "UPDATE overrides SET state = 'REJECTED', answer = ? WHERE market_date = ? AND osi_symbol = ? \
-                     AND state = 'APPROVED'",
-                    params![format!("replaced by {}", a.override_id), before.market_date, before.osi_symbol],
-                )?;
+                replace_approved(connection, &before, a, at)?;
             }
             connection.execute(
                 "UPDATE overrides SET state = ?, approver = ?, answer = ?, answered_at = ? WHERE override_id = ?",
@@ -194,6 +237,38 @@ impl Ledger {
             let subject = format!("dates/{}/overrides/{}", before.market_date, a.override_id);
             audit::append(connection, &Change { at, actor: a.approver, action, subject: &subject, detail: &text })?;
             by_id(connection, a.override_id)
+        })
+    }
+
+    /// Takes an approved override back: it has no effect on any later run. Another person than the author does.
+    ///
+    /// # Errors
+    /// [`LedgerError::State`] where the author does, or it is not approved.
+    pub(crate) fn withdraw(&self, given: &OverrideWithdrawal<'_>, at: Instant) -> Result<OverrideRow, LedgerError> {
+        let g = given;
+        let text = serde_json::json!({
+            "override_id": g.override_id, "withdrawer": g.withdrawer, "reason": g.reason,
+        })
+        .to_string();
+        self.change(|connection| {
+            if let Repeated::Before(id) = requests::repeated(connection, "WithdrawOverride", g.request_id, &text)? {
+                return by_id(connection, &id);
+            }
+            let before = of_another(connection, g.override_id, g.market_date, g.withdrawer)?;
+            if before.state != OverrideState::Approved {
+                let detail = format!("the override is {}; only an approved one is withdrawn", before.state.as_str());
+                return Err(LedgerError::State { reason: "OVERRIDE_NOT_APPROVED", detail });
+            }
+            connection.execute(
+                "UPDATE overrides SET state = ?, withdrawer = ?, withdrawal = ?, withdrawn_at = ? WHERE override_id = ?",
+                params![OverrideState::Withdrawn.as_str(), g.withdrawer, g.reason, at.0, g.override_id],
+            )?;
+            requests::remember(connection, "WithdrawOverride", g.request_id, &text, g.override_id)?;
+            let subject = format!("dates/{}/overrides/{}", before.market_date, g.override_id);
+            let change =
+                Change { at, actor: g.withdrawer, action: "override.withdrawn", subject: &subject, detail: &text };
+            audit::append(connection, &change)?;
+            by_id(connection, g.override_id)
         })
     }
 

@@ -23,7 +23,38 @@ impl Ledger {
         self.query(|connection| Ok(repeated(connection, method, request_id, request)? != Repeated::New))
     }
 
-    /// Enters a request that was done, with its change.
+    /// Enters what is about to be done outside of the ledger, before it is done: false where it was done before. The
+    /// change is that it begins.
+    ///
+    /// # Errors
+    /// [`LedgerError::RequestReused`] where the id was used for another request of the method.
+    pub(crate) fn begin(
+        &self,
+        method: &'static str,
+        request_id: &str,
+        request: &str,
+        change: &Change<'_>,
+    ) -> Result<bool, LedgerError> {
+        self.change(|connection| {
+            if repeated(connection, method, request_id, request)? != Repeated::New {
+                return Ok(false);
+            }
+            let sql = "SELECT request FROM intents WHERE method = ? AND request_id = ?";
+            let before = connection.query_row(sql, [method, request_id], |row| row.get::<_, String>(0)).optional()?;
+            match before {
+                Some(before) if before == request => {}
+                Some(_) => return Err(LedgerError::RequestReused { method, request_id: request_id.to_owned() }),
+                None => {
+                    let sql = "INSERT INTO intents (method, request_id, request) VALUES (?,?,?)";
+                    connection.execute(sql, params![method, request_id, request])?;
+                    audit::append(connection, change)?;
+                }
+            }
+            Ok(true)
+        })
+    }
+
+    /// Enters that a request which was begun is done, with its change.
     pub(crate) fn done(
         &self,
         method: &'static str,
@@ -32,10 +63,38 @@ impl Ledger {
         change: &Change<'_>,
     ) -> Result<(), LedgerError> {
         self.change(|connection| {
+            forget(connection, method, request_id)?;
             remember(connection, method, request_id, request, "")?;
             Ok(audit::append(connection, change)?)
         })
     }
+
+    /// Enters that a request which was begun changed nothing.
+    pub(crate) fn abandon(
+        &self,
+        method: &'static str,
+        request_id: &str,
+        change: &Change<'_>,
+    ) -> Result<(), LedgerError> {
+        self.change(|connection| {
+            forget(connection, method, request_id)?;
+            Ok(audit::append(connection, change)?)
+        })
+    }
+
+    /// What was begun and neither done nor abandoned: request ids and requests.
+    pub(crate) fn begun(&self, method: &'static str) -> Result<Vec<(String, String)>, LedgerError> {
+        self.query(|connection| {
+            let sql = "SELECT request_id, request FROM intents WHERE method = ? ORDER BY request_id";
+            let mut statement = connection.prepare(sql)?;
+            let rows = statement.query_map([method], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            Ok(rows.collect::<Result<Vec<_>, _>>()?)
+        })
+    }
+}
+
+fn forget(connection: &Connection, method: &'static str, request_id: &str) -> rusqlite::Result<()> {
+    connection.execute("DELETE FROM intents WHERE method = ? AND request_id = ?", [method, request_id]).map(drop)
 }
 
 pub(super) fn repeated(

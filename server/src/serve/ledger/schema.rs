@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 
 /// The form of the tables; a ledger of a later form is refused.
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 
 const TABLES: &str = "
 CREATE TABLE closes (
@@ -59,6 +59,26 @@ CREATE TRIGGER audit_is_not_changed BEFORE UPDATE ON audit BEGIN SELECT RAISE(AB
 CREATE TRIGGER audit_is_not_shortened BEFORE DELETE ON audit BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END;
 ";
 
+/// What the second form has beyond the first: withdrawn overrides, what was begun outside of the ledger, and where the
+/// audit ends.
+const SECOND: &str = "
+ALTER TABLE overrides ADD COLUMN withdrawer TEXT;
+ALTER TABLE overrides ADD COLUMN withdrawal TEXT;
+ALTER TABLE overrides ADD COLUMN withdrawn_at INTEGER;
+CREATE TABLE intents (
+    method       TEXT NOT NULL,
+    request_id   TEXT NOT NULL,
+    request      TEXT NOT NULL,
+    PRIMARY KEY (method, request_id)
+) STRICT;
+CREATE TABLE audit_end (
+    one          INTEGER PRIMARY KEY CHECK (one = 1),
+    sequence     INTEGER NOT NULL,
+    hash         TEXT NOT NULL
+) STRICT;
+INSERT INTO audit_end SELECT 1, sequence, hash FROM audit ORDER BY sequence DESC LIMIT 1;
+";
+
 /// Sets a connection up and creates the tables where there are none.
 pub(super) fn prepare(connection: &mut Connection) -> anyhow::Result<()> {
     connection.pragma_update(None, "journal_mode", "WAL")?;
@@ -67,11 +87,21 @@ pub(super) fn prepare(connection: &mut Connection) -> anyhow::Result<()> {
     connection.pragma_update(None, "foreign_keys", "ON")?;
     let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
     anyhow::ensure!(version <= VERSION, "the ledger has form {version}; this program knows {VERSION}");
-    if version == 0 {
+    if version < VERSION {
         let transaction = connection.transaction()?;
-        transaction.execute_batch(TABLES)?;
+        if version < 1 {
+            transaction.execute_batch(TABLES)?;
+        }
+        transaction.execute_batch(SECOND)?;
         transaction.pragma_update(None, "user_version", VERSION)?;
         transaction.commit()?;
     }
     Ok(())
+}
+
+/// A ledger of the first form.
+#[cfg(test)]
+pub(super) fn prepare_first_form(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute_batch(TABLES)?;
+    connection.pragma_update(None, "user_version", 1)
 }

@@ -4,6 +4,7 @@
 //! answer, also when `CURRENT` moves meanwhile.
 
 mod flight;
+mod loads;
 mod marks;
 mod messages;
 mod names;
@@ -14,7 +15,7 @@ mod surfaces;
 use std::sync::Arc;
 use std::time::Duration;
 
-use closemark_data::store::{Close, RunId, Store, StoreError, StoredTable, Tokens};
+use closemark_data::store::{Close, RunId, Store, StoredTable, Tokens};
 use closemark_pricing::series::Date;
 use tokio::sync::Semaphore;
 use tonic::Status;
@@ -27,19 +28,20 @@ use closemark_proto::v1::surface_service_server::SurfaceServiceServer;
 
 pub(crate) use names::RunName;
 
+use loads::Loads;
+
 use super::state::Service;
 use super::{errors, page};
 
 /// How often another command's publication is looked for.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
-/// Requests that may wait for closes to be read from disk; more are told to come again.
+/// Different closes and tables that may be read from disk, or wait for it, at once; who asks for another is told to
+/// come again. However many ask for the same one, it is read once.
 const READING_MAX: usize = 16;
 
 /// Adds the reading services and the page.
 pub(crate) fn add_to(routes: Routes, service: &Arc<Service>) -> Routes {
-    let budget = u64::from(service.config.limits.closes_memory_mebibytes) << 20;
-    let store = Arc::new(Store::new(service.config.out_folder(), budget));
-    let reads = Arc::new(Reads::new(store, service.page_key));
+    let reads = Arc::new(Reads::new(Arc::clone(&service.store), service.page_key));
     warm(&reads);
     let bytes = service.config.limits.message_bytes_max as usize;
     let marks = MarkServiceServer::new(marks::Marks::new(reads.clone())).max_decoding_message_size(bytes);
@@ -93,6 +95,8 @@ pub(crate) struct Reads {
     store: Arc<Store>,
     tokens: Tokens,
     reading: Arc<Semaphore>,
+    closes: Loads<(Date, RunId), Arc<Close>>,
+    tables: Loads<(Date, RunId, &'static str), Arc<StoredTable>>,
 }
 
 impl Reads {
@@ -101,7 +105,8 @@ impl Reads {
     pub(crate) fn new(store: Arc<Store>, key: [u8; 32]) -> Self {
         // A key of their own, so that no token of another list can be one of these.
         let tokens = Tokens::new(blake3::derive_key("closemark 2026 page and resume tokens of reads", &key));
-        Self { store, tokens, reading: Arc::new(Semaphore::new(READING_MAX)) }
+        let reading = Arc::new(Semaphore::new(READING_MAX));
+        Self { store, tokens, reading, closes: Loads::default(), tables: Loads::default() }
     }
 
     /// The store.
@@ -120,21 +125,24 @@ impl Reads {
 
     /// One run, from memory or from disk.
     pub(crate) async fn close(&self, date: Date, run: RunId) -> Result<Arc<Close>, Status> {
-        match self.store.held_close(date, run) {
-            Some(close) => Ok(close),
-            None => self.read_from_disk(move |store| store.close(date, run)).await,
+        let held = || self.store.held_close(date, run);
+        if let Some(close) = held() {
+            return Ok(close);
         }
+        let store = self.store.clone();
+        let read = move || store.close(date, run).map_err(|error| refusals::store(&error));
+        self.closes.get((date, run), &self.reading, held, read).await
     }
 
     /// A table of a close, read where it is not in memory.
     pub(crate) async fn table(&self, close: &Arc<Close>, name: &'static str) -> Result<Arc<StoredTable>, Status> {
-        match close.held_table(name) {
-            Some(table) => Ok(table),
-            None => {
-                let close = close.clone();
-                self.read_from_disk(move |store| store.table(&close, name)).await
-            }
+        let held = || close.held_table(name);
+        if let Some(table) = held() {
+            return Ok(table);
         }
+        let (store, own) = (self.store.clone(), close.clone());
+        let read = move || store.table(&own, name).map_err(|error| refusals::store(&error));
+        self.tables.get((close.date(), close.run(), name), &self.reading, held, read).await
     }
 
     /// A seat among those who may wait for the disk.
@@ -144,23 +152,6 @@ impl Reads {
     pub(crate) fn may_read(&self) -> Result<tokio::sync::OwnedSemaphorePermit, Status> {
         let seat = self.reading.clone().try_acquire_owned();
         seat.map_err(|_| refusals::busy("closes are being read from disk"))
-    }
-
-    async fn read_from_disk<T: Send + 'static>(
-        &self,
-        read: impl FnOnce(&Store) -> Result<T, StoreError> + Send + 'static,
-    ) -> Result<T, Status> {
-        let permit = self.may_read()?;
-        let store = self.store.clone();
-        let done = tokio::task::spawn_blocking(move || {
-            let _permit = permit;
-            read(&store)
-        });
-        match done.await {
-            Ok(Ok(found)) => Ok(found),
-            Ok(Err(error)) => Err(refusals::store(&error)),
-            Err(error) => Err(errors::internal("reading a close", &error)),
-        }
     }
 }
 

@@ -31,7 +31,9 @@ pub(crate) fn store(error: &StoreError) -> Status {
             errors::not_found("closemark.v1.Close", &format!("dates/{}/runs/{run}", date::to_text(*day)))
         }
         StoreError::NoTable { table, .. } => errors::not_found("closemark.v1.Dataset", table),
-        StoreError::Busy { .. } | StoreError::TooLarge { .. } => busy(&error.to_string()),
+        StoreError::Busy { .. } => busy(&error.to_string()),
+        // More than the whole budget: coming again does not help.
+        StoreError::TooLarge { .. } => errors::too_large("limits.closes_memory_mebibytes", error.to_string()),
         StoreError::Damaged { date: day, run, detail } => {
             tracing::error!(date = %date::to_text(*day), %run, detail, "a published run is damaged");
             let name = format!("dates/{}/runs/{run}", date::to_text(*day));
@@ -39,5 +41,20 @@ pub(crate) fn store(error: &StoreError) -> Status {
             errors::error(Code::DataLoss, "DAMAGED", message, &[("name", name.as_str())])
         }
         other => errors::internal("reading the published folder", other),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use closemark_data::store::StoreError;
+    use tonic_types::StatusExt;
+
+    #[test]
+    fn only_what_may_succeed_later_is_to_be_tried_again() {
+        let busy = super::store(&StoreError::Busy { needed: 2, held: 2, budget: 3 });
+        assert!(busy.get_error_details().retry_info().is_some());
+        let large = super::store(&StoreError::TooLarge { needed: 4, budget: 3 });
+        assert!(large.get_error_details().retry_info().is_none());
+        assert_eq!(large.get_error_details().error_info().unwrap().reason, "TOO_LARGE");
     }
 }

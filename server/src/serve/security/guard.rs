@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use http::{HeaderMap, Request, Response, StatusCode, header};
+use http::{HeaderMap, Request, Response, StatusCode, Version, header};
 use http_body::Frame;
 use tonic::body::Body;
 use tonic::{Code, Status};
@@ -13,7 +13,7 @@ use tower::{Layer, Service};
 
 use super::admission::{Admission, Admitted, Connection};
 use super::caller::{Access, Caller, unauthenticated};
-use super::role;
+use super::{origin, role};
 use crate::serve::clock::Watch;
 use crate::serve::errors;
 use crate::serve::metrics::CallMetrics;
@@ -31,6 +31,8 @@ pub(crate) struct GuardLayer {
     pub(crate) metrics: Arc<CallMetrics>,
     /// How long a call may take to begin its answer.
     pub(crate) call_max: Duration,
+    /// How long a call that needs no credentials may last.
+    pub(crate) open_call_max: Duration,
 }
 
 impl<S> Layer<S> for GuardLayer {
@@ -49,18 +51,30 @@ pub(crate) struct Guard<S> {
 }
 
 impl GuardLayer {
-    fn check(&self, request: &Request<Body>) -> Result<(Admitted, Caller), Status> {
+    fn check(&self, request: &Request<Body>, grpc: bool) -> Result<(Admitted, Caller), Status> {
         let connection = request
             .extensions()
             .get::<Arc<Connection>>()
             .ok_or_else(|| errors::internal("finding the connection", &"no connection info"))?;
-        let admitted = self.admission.admit(connection)?;
+        let needed = role::needed(request.uri().path());
+        let admitted = if needed.is_empty() {
+            self.admission.admit_open(connection)?
+        } else {
+            self.admission.admit(connection)?
+        };
         let authorization = match request.headers().get(header::AUTHORIZATION) {
             None => None,
             Some(value) => Some(value.to_str().map_err(|_| unauthenticated("UNKNOWN_SCHEME", "no bearer token"))?),
         };
         let caller = self.access.caller(connection.peer, connection.certificate, authorization)?;
-        let needed = role::needed(request.uri().path());
+        if caller.is_anonymous()
+            && caller.roles != role::Roles::default()
+            && !needed.is_empty()
+            && let Some(doubt) = origin::doubt(request, grpc)
+        {
+            let message = format!("{doubt}: an address on loopback is no name then, and this call needs one");
+            return Err(unauthenticated("NOT_LOCAL", &message));
+        }
         // Somebody without a name or a right is asked for a name; everybody else is told which role is missing.
         if caller.is_anonymous() && caller.roles == role::Roles::default() && !needed.is_empty() {
             return Err(unauthenticated("CREDENTIALS_MISSING", "this call needs a token or a client certificate"));
@@ -88,7 +102,12 @@ where
         let watch = Watch::start();
         let call = self.own.metrics.begin(request.uri().path());
         let grpc = is_grpc(request.headers());
-        let (admitted, caller) = match self.own.check(&request) {
+        if grpc && request.version() < Version::HTTP_2 {
+            let status = errors::error(Code::Unimplemented, "HTTP_2_NEEDED", "gRPC is spoken over HTTP/2 alone", &[]);
+            call.ended(status.code(), watch.seconds());
+            return Box::pin(std::future::ready(Ok(answer(&status, false))));
+        }
+        let (admitted, caller) = match self.own.check(&request, grpc) {
             Ok(admitted) => admitted,
             Err(status) => {
                 tracing::debug!(path = request.uri().path(), code = ?status.code(), "refused");
@@ -101,6 +120,7 @@ where
         let fresh = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, fresh);
         let call_max = self.own.call_max;
+        let body_max = admitted.is_open().then_some(self.own.open_call_max);
         Box::pin(async move {
             let Ok(answered) = tokio::time::timeout(call_max, inner.call(request)).await else {
                 let status = errors::overdue(call_max);
@@ -112,7 +132,8 @@ where
                 response = answer(&status, grpc);
             }
             call.ended(code_of(response.headers()), watch.seconds());
-            Ok(response.map(|body| Body::new(GuardedBody { body, _admitted: admitted })))
+            let over = body_max.map(|limit| (limit, Box::pin(tokio::time::sleep(limit))));
+            Ok(response.map(|body| Body::new(GuardedBody { body, over, _admitted: admitted })))
         })
     }
 }
@@ -131,6 +152,7 @@ fn answer(status: &Status, grpc: bool) -> Response<Body> {
         Code::PermissionDenied => StatusCode::FORBIDDEN,
         Code::ResourceExhausted => StatusCode::TOO_MANY_REQUESTS,
         Code::DeadlineExceeded => StatusCode::GATEWAY_TIMEOUT,
+        Code::Unimplemented => StatusCode::HTTP_VERSION_NOT_SUPPORTED,
         _ => StatusCode::INTERNAL_SERVER_ERROR,
     };
     let mut response = Response::new(Body::new(format!("{}\n", status.message())));
@@ -158,9 +180,10 @@ fn code_of(headers: &HeaderMap) -> Code {
     headers.get(Status::GRPC_STATUS).map_or(Code::Ok, |value| Code::from_bytes(value.as_bytes()))
 }
 
-/// A body that keeps its call admitted until it ends.
+/// A body that keeps its call admitted until it ends, or until it is over: then it ends with a status.
 struct GuardedBody {
     body: Body,
+    over: Option<(Duration, Pin<Box<tokio::time::Sleep>>)>,
     _admitted: Admitted,
 }
 
@@ -172,6 +195,16 @@ impl http_body::Body for GuardedBody {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
+        if let Some((limit, sleep)) = &mut self.over
+            && sleep.as_mut().poll(context).is_ready()
+        {
+            let status = errors::open_overdue(*limit);
+            let mut trailers = HeaderMap::new();
+            let told = status.add_header(&mut trailers);
+            // What the handler still has to say is dropped, and the handler with it.
+            (self.over, self.body) = (None, Body::empty());
+            return Poll::Ready(Some(told.map(|()| Frame::trailers(trailers))));
+        }
         Pin::new(&mut self.body).poll_frame(context)
     }
 
@@ -187,10 +220,13 @@ impl http_body::Body for GuardedBody {
 #[cfg(test)]
 mod tests {
     use std::convert::Infallible;
+    use std::pin::Pin;
     use std::sync::Arc;
+    use std::task::{Context, Poll};
     use std::time::Duration;
 
     use http::{Request, Response};
+    use http_body::Frame;
     use tonic::body::Body;
     use tonic::{Code, Status};
     use tonic_types::StatusExt;
@@ -207,12 +243,14 @@ mod tests {
             admission: Arc::new(Admission::new(&config.limits)),
             metrics: Arc::new(CallMetrics::new(std::iter::empty())),
             call_max: Duration::from_millis(5),
+            open_call_max: Duration::from_millis(5),
         };
         let silent =
             service_fn(|_: Request<Body>| async { std::future::pending::<Result<Response<Body>, Infallible>>().await });
         let mut guard = layer.layer(silent);
         for (content, http) in [("application/grpc", 200), ("application/json", 504)] {
             let mut request = Request::builder().uri("/grpc.health.v1.Health/Check").header("content-type", content);
+            request = request.version(http::Version::HTTP_2);
             let connection = Connection::new("127.0.0.1:1".parse().unwrap(), None);
             request.extensions_mut().unwrap().insert(Arc::new(connection));
             let response = guard.call(request.body(Body::empty()).unwrap()).await.unwrap();
@@ -223,5 +261,79 @@ mod tests {
             assert_eq!(details.error_info().unwrap().metadata["limit"], "limits.call_seconds_max");
             assert!(details.retry_info().is_some());
         }
+    }
+
+    /// A guard before something that answers and never ends.
+    fn endless(open_call_max: Duration) -> impl Service<Request<Body>, Response = Response<Body>, Error = Infallible> {
+        let (config, _) = ServeConfig::read(None).unwrap();
+        let layer = GuardLayer {
+            access: Arc::new(Access::new(&config).unwrap()),
+            admission: Arc::new(Admission::new(&config.limits)),
+            metrics: Arc::new(CallMetrics::new(std::iter::empty())),
+            call_max: Duration::from_secs(60),
+            open_call_max,
+        };
+        layer.layer(service_fn(|_: Request<Body>| async { Ok::<_, Infallible>(Response::new(Body::new(Endless))) }))
+    }
+
+    /// A body that never ends.
+    struct Endless;
+
+    impl http_body::Body for Endless {
+        type Data = bytes::Bytes;
+        type Error = Status;
+
+        fn poll_frame(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<bytes::Bytes>, Status>>> {
+            Poll::Pending
+        }
+    }
+
+    fn request(path: &str, version: http::Version, headers: &[(&str, &str)]) -> Request<Body> {
+        let mut request = Request::builder().uri(path).version(version);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let connection = Connection::new("127.0.0.1:1".parse().unwrap(), None);
+        request.extension(Arc::new(connection)).body(Body::empty()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_call_without_credentials_that_lasts_ends_with_its_limit_named() {
+        let mut guard = endless(Duration::from_millis(5));
+        let headers = [("content-type", "application/grpc")];
+        let watch = request("/grpc.health.v1.Health/Watch", http::Version::HTTP_2, &headers);
+        let response = guard.call(watch).await.unwrap();
+        let mut body = response.into_body();
+        let frame = std::future::poll_fn(|context| http_body::Body::poll_frame(Pin::new(&mut body), context)).await;
+        let trailers = frame.unwrap().unwrap().into_trailers().unwrap();
+        let status = Status::from_header_map(&trailers).unwrap();
+        assert_eq!(status.code(), Code::DeadlineExceeded);
+        assert_eq!(status.get_error_details().error_info().unwrap().metadata["limit"], "limits.open_call_seconds_max");
+    }
+
+    #[tokio::test]
+    async fn an_address_is_no_name_behind_a_proxy_or_a_foreign_page_and_grpc_needs_http_2() {
+        let mut guard = endless(Duration::from_secs(60));
+        let (old, new) = (http::Version::HTTP_11, http::Version::HTTP_2);
+        let path = "/closemark.v1.CloseService/ListCloses";
+        for (path, version, headers, code) in [
+            ("/api/v1/dates", old, &[("host", "127.0.0.1:50151")][..], 200),
+            ("/api/v1/dates", old, &[("host", "evil.example")], 401),
+            ("/api/v1/dates", old, &[("host", "localhost"), ("origin", "http://evil.example")], 401),
+            ("/api/v1/dates", old, &[("host", "localhost"), ("x-forwarded-for", "192.0.2.7")], 401),
+            (path, old, &[("host", "localhost"), ("content-type", "application/grpc")], 505),
+            (path, new, &[("content-type", "application/grpc")], 200),
+        ] {
+            let response = guard.call(request(path, version, headers)).await.unwrap();
+            assert_eq!(response.status().as_u16(), code, "{path} {headers:?}");
+        }
+        let headers = [("content-type", "application/grpc"), ("x-forwarded-for", "192.0.2.7")];
+        let response = guard.call(request(path, new, &headers)).await.unwrap();
+        let status = Status::from_header_map(response.headers()).unwrap();
+        assert_eq!(status.get_error_details().error_info().unwrap().reason, "NOT_LOCAL");
+        // Health stays open to whoever connects.
+        let health = request("/grpc.health.v1.Health/Check", new, &headers);
+        let response = guard.call(health).await.unwrap();
+        assert!(Status::from_header_map(response.headers()).is_none());
     }
 }

@@ -8,6 +8,7 @@ mod address;
 mod admission;
 mod caller;
 mod guard;
+mod origin;
 mod role;
 pub(crate) mod tls;
 pub(crate) mod token;

@@ -73,7 +73,8 @@ const OPEN: [&str; 3] =
 /// The one table of who may call what. A path that is not in it needs the role read. The page's own files hold no data,
 /// and a browser cannot show a token before it has them.
 pub(crate) fn needed(path: &str) -> &'static [Role] {
-    let mut parts = path.trim_start_matches('/').splitn(2, '/');
+    // One slash and no more: what the router does not take for a service is none here either.
+    let mut parts = path.strip_prefix('/').unwrap_or_default().splitn(2, '/');
     let (service, method) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
     if OPEN.contains(&service) {
         return &[];
@@ -81,7 +82,7 @@ pub(crate) fn needed(path: &str) -> &'static [Role] {
     match (service, method) {
         ("closemark.v1.QuoteService" | "closemark.v1.ReferenceService", _) => &[Role::Ingest],
         ("closemark.v1.CloseService", "StartClose" | "FinalizeClose") => &[Role::Operate],
-        ("closemark.v1.CloseService", "OverrideMark" | "ApproveOverride") => &[Role::Override],
+        ("closemark.v1.CloseService", "OverrideMark" | "ApproveOverride" | "WithdrawOverride") => &[Role::Override],
         ("closemark.v1.CloseService", _) => &[Role::Read, Role::Operate, Role::Override],
         ("api", "v1/who") => &[],
         ("api", method) if method.starts_with("v1/override/") => &[Role::Override],
@@ -109,10 +110,18 @@ mod tests {
         assert_eq!(needed("/closemark.v1.MarkService/GetMark"), [Role::Read]);
         assert_eq!(needed("/arrow.flight.protocol.FlightService/DoGet"), [Role::Read]);
         assert_eq!(needed("/grpc.health.v1.Health/Check"), []);
-        for path in
-            ["", "//grpc.health.v1.Health/../x", "/grpc.health.v1.HealthX/Check", "/api/v1/dates", "/x.js", "//"]
-        {
-            assert!(needed(path) == [Role::Read] || path.starts_with("//"), "{path}");
+        assert_eq!(needed("/closemark.v1.CloseService/WithdrawOverride"), [Role::Override]);
+        for path in [
+            "",
+            "//",
+            "/x.js",
+            "/api/v1/dates",
+            "/grpc.health.v1.HealthX/Check",
+            "//grpc.health.v1.Health/../x",
+            "//grpc.health.v1.Health/Check",
+            "grpc.health.v1.Health/Check",
+        ] {
+            assert_eq!(needed(path), [Role::Read], "{path}");
         }
         // Files without data, and the names of people, not what they may see.
         for path in ["/", "/index.html", "/app.js", "/draw.js", "/api/v1/who"] {
