@@ -78,8 +78,8 @@ pub(crate) fn closed(day: &Day, board: &Board<'_>, published: &Published) -> Str
         let _ = writeln!(out, "  {name:<18} {}", kinds(counts));
     }
     let _ = writeln!(out, "\nSlices not converged  {} of {}", grouped(total.non_converged), grouped(total.slices));
-    let [made, possible] = [published.totals.largest_move_micros, published.totals.smallest_possible_move_micros]
-        .map(Price::from_micros);
+    let [made, possible] =
+        [published.totals.largest_move_micros, published.totals.smallest_possible_move_micros].map(Price::from_micros);
     let _ = writeln!(out, "Largest move to exact integers {made}, {possible} at best");
 
     let unmarked = total.series - total.marked;

@@ -115,7 +115,8 @@ impl Terms {
 
     /// How far its places lie apart.
     pub(super) fn span(&self) -> usize {
-        let (low, high) = self.known().fold((usize::MAX, 0), |(low, high), (place, _)| (low.min(place), high.max(place)));
+        let (low, high) =
+            self.known().fold((usize::MAX, 0), |(low, high), (place, _)| (low.min(place), high.max(place)));
         high.saturating_sub(low)
     }
 

@@ -14,7 +14,12 @@ use crate::vocabulary::MarkSource;
 pub(super) const PRICE_TELLS: f64 = 1e-10;
 
 /// Targets of all slices: own fits, then the ladder, then limits.
-pub(super) fn retarget(inputs: &[SliceInput], slices: &mut [Slice], targets: &mut [Option<Target>], settings: &SmoothingSettings) {
+pub(super) fn retarget(
+    inputs: &[SliceInput],
+    slices: &mut [Slice],
+    targets: &mut [Option<Target>],
+    settings: &SmoothingSettings,
+) {
     for (slice, target) in slices.iter().zip(targets.iter_mut()) {
         *target = slice.fit.as_ref().map(|fit| Target::Own(fit.smile.clone()));
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use closemark_proto::v1::close_service_server::CloseServiceServer;
-use closemark_proto::v1::quote_service_server::{self, QuoteServiceServer};
+use closemark_proto::v1::quote_service_server;
 use closemark_proto::v1::reference_service_server::{self, ReferenceServiceServer};
 use prost::Message;
 use tokio::net::TcpListener;
@@ -20,7 +20,7 @@ use tonic_health::server::HealthReporter;
 use super::closes::{Closes, run_schedule};
 use super::config::{Limits, ServeConfig};
 use super::drain::{Drain, DrainSwitch};
-use super::ingest::{Quotes, Reference};
+use super::ingest::{QuoteRoute, Quotes, Reference};
 use super::metrics::{self, CallMetrics};
 use super::security::tls::Tls;
 use super::security::{Admission, GuardLayer};
@@ -97,13 +97,13 @@ fn routes(service: &Arc<Service>) -> anyhow::Result<Routes> {
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
     };
     let bytes = service.config.limits.message_bytes_max as usize;
-    let quotes = QuoteServiceServer::new(Quotes(Arc::clone(service))).max_decoding_message_size(bytes);
+    let quotes = QuoteRoute::new(Quotes(Arc::clone(service)), bytes);
     let reference = ReferenceServiceServer::new(Reference(Arc::clone(service))).max_decoding_message_size(bytes);
     let closes = CloseServiceServer::new(Closes(Arc::clone(service))).max_decoding_message_size(bytes);
     let routes = Routes::default()
         .add_service(reflection().build_v1()?)
         .add_service(reflection().build_v1alpha()?)
-        .add_service(quotes.accept_compressed(CompressionEncoding::Zstd).accept_compressed(CompressionEncoding::Gzip))
+        .add_service(quotes)
         .add_service(
             reference.accept_compressed(CompressionEncoding::Zstd).accept_compressed(CompressionEncoding::Gzip),
         )

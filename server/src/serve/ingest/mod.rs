@@ -8,8 +8,11 @@ mod commit;
 mod quotes;
 mod reference;
 mod refusals;
+mod route;
 mod window;
+mod wire;
 
 pub(crate) use commit::{Log, LogSettings};
 pub(crate) use quotes::Quotes;
 pub(crate) use reference::Reference;
+pub(crate) use route::QuoteRoute;

@@ -1,16 +1,17 @@
 //! QuoteService: a stream of batches in, a stream of acknowledgements out.
 
-use std::pin::Pin;
+use std::cell::Cell;
 use std::sync::Arc;
 
-use closemark_data::log::{BatchEncoder, BatchHead, EncodedBatch, IncomingQuote};
-use closemark_proto::v1::quote_service_server::QuoteService;
-use closemark_proto::v1::{IngestQuotesRequest, IngestQuotesResponse, RefusedQuote};
+use bytes::Bytes;
+use closemark_data::log::{BatchEncoder, BatchHead, EncodedBatch};
+use closemark_proto::v1::{IngestQuotesResponse, RefusedQuote};
 use tokio::sync::{mpsc, oneshot};
+use tokio_stream::StreamExt;
 use tokio_stream::wrappers::ReceiverStream;
-use tokio_stream::{Stream, StreamExt};
 use tonic::{Request, Response, Status, Streaming};
 
+use super::wire::WireBatch;
 use super::{refusals, window};
 use crate::serve::clock;
 use crate::serve::config::Limits;
@@ -21,7 +22,7 @@ use crate::serve::state::Service;
 /// Batches of one stream that may wait for the log.
 const IN_FLIGHT_MAX: usize = 8;
 
-/// See [`QuoteService`].
+/// `QuoteService`.
 pub(crate) struct Quotes(pub(crate) Arc<Service>);
 
 /// A batch handed over, with what its acknowledgement will say.
@@ -31,20 +32,21 @@ struct Handed {
     refused_count: u32,
 }
 
-#[tonic::async_trait]
-impl QuoteService for Quotes {
-    type IngestQuotesStream = Pin<Box<dyn Stream<Item = Result<IngestQuotesResponse, Status>> + Send>>;
+/// Answers as they come.
+pub(super) type Acknowledgements = ReceiverStream<Result<IngestQuotesResponse, Status>>;
 
-    async fn ingest_quotes(
-        &self,
-        request: Request<Streaming<IngestQuotesRequest>>,
-    ) -> Result<Response<Self::IngestQuotesStream>, Status> {
+impl Quotes {
+    /// `QuoteService.IngestQuotes`.
+    ///
+    /// # Errors
+    /// Where nobody says who calls.
+    pub(super) fn ingest(&self, request: Request<Streaming<Bytes>>) -> Result<Response<Acknowledgements>, Status> {
         let caller = Caller::of(&request)?;
         let (handed_sender, handed) = mpsc::channel(IN_FLIGHT_MAX);
         let (answers, answered) = mpsc::channel(IN_FLIGHT_MAX);
         tokio::spawn(acknowledge(handed, answers));
         tokio::spawn(take_in(Arc::clone(&self.0), caller, request.into_inner(), handed_sender));
-        Ok(Response::new(Box::pin(ReceiverStream::new(answered))))
+        Ok(Response::new(ReceiverStream::new(answered)))
     }
 }
 
@@ -52,7 +54,7 @@ impl QuoteService for Quotes {
 async fn take_in(
     service: Arc<Service>,
     caller: Caller,
-    mut batches: Streaming<IngestQuotesRequest>,
+    mut batches: Streaming<Bytes>,
     handed: mpsc::Sender<Result<Handed, Status>>,
 ) {
     let mut encoder = BatchEncoder::default();
@@ -80,15 +82,16 @@ async fn hand_over(
     service: &Service,
     caller: &Caller,
     encoder: &mut BatchEncoder,
-    batch: &IngestQuotesRequest,
+    message: &[u8],
 ) -> Result<Handed, Status> {
     // A stream may last a day; the caller's right may not.
     service.access.still(caller, Role::Ingest)?;
+    let batch = WireBatch::read(message).map_err(|error| refusals::malformed(&error))?;
     let limit = service.config.limits.quotes_per_batch_max;
-    if batch.quotes.len() > limit as usize {
+    if batch.count > limit as usize {
         return Err(errors::too_large("limits.quotes_per_batch_max", format!("a batch has at most {limit} quotes")));
     }
-    let encoded = encode(&service.config.limits, encoder, batch)?;
+    let encoded = encode(&service.config.limits, encoder, &batch)?;
     let refused = encoded.refused.iter().map(|row| RefusedQuote { index: row.index, reason: row.reason.to_owned() });
     let (refused, refused_count) = (refused.collect(), encoded.refused_count);
     for (reason, count) in &encoded.refused_by_reason {
@@ -98,27 +101,17 @@ async fn hand_over(
     Ok(Handed { durable, refused, refused_count })
 }
 
-fn encode(limits: &Limits, encoder: &mut BatchEncoder, batch: &IngestQuotesRequest) -> Result<EncodedBatch, Status> {
+fn encode(limits: &Limits, encoder: &mut BatchEncoder, batch: &WireBatch<'_>) -> Result<EncodedBatch, Status> {
     let now = clock::now();
     let head = BatchHead {
-        producer_id: &batch.producer_id,
+        producer_id: batch.producer_id,
         sequence: batch.sequence,
-        market_date: window::market_date(limits, &batch.market_date, now)?,
+        market_date: window::market_date(limits, batch.market_date, now)?,
         received_unix_nanos: now.0,
     };
-    let quotes = batch.quotes.iter().map(|quote| IncomingQuote {
-        osi_symbol: &quote.osi_symbol,
-        venue: &quote.venue,
-        bid: quote.bid.map(|price| price.micros),
-        bid_size: quote.bid_size,
-        ask: quote.ask.map(|price| price.micros),
-        ask_size: quote.ask_size,
-        quote_time_unix_nanos: quote.quote_time_unix_nanos,
-        sequence: quote.venue_sequence,
-        currency: &quote.currency,
-        multiplier: quote.multiplier,
-    });
-    encoder.encode(&head, quotes).map_err(|error| refusals::encode(&error))
+    let failed = Cell::new(None);
+    let encoded = encoder.encode(&head, batch.quotes(&failed)).map_err(|error| refusals::encode(&error))?;
+    failed.get().map_or(Ok(encoded), |error| Err(refusals::malformed(&error)))
 }
 
 /// Acknowledges in the order of the batches, each once it is durable.

@@ -8,6 +8,7 @@ use closemark_data::log::{AppendError, EncodeError, LogError};
 use closemark_pricing::series::Date;
 use tonic::{Code, Status};
 
+use super::wire::WireError;
 use crate::serve::errors;
 
 /// After this time a log that could not write may be tried again.
@@ -44,6 +45,11 @@ pub(super) fn log(error: &LogError) -> Status {
         ),
         _ => errors::unavailable("LOG_UNAVAILABLE", "the log cannot be written; nothing acknowledged is lost", RETRY),
     }
+}
+
+/// Bytes that are no message of this method.
+pub(super) fn malformed(error: &WireError) -> Status {
+    errors::error(Code::InvalidArgument, "MALFORMED_MESSAGE", error.to_string(), &[])
 }
 
 /// A batch or an update was not taken.
