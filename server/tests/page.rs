@@ -28,7 +28,8 @@ impl Page {
         let out = tempfile::tempdir().unwrap();
         close(out.path(), "0.05");
         let run = close(out.path(), "0.04");
-        let server = Server::start(out.path(), &[]);
+        // The inputs are there, so that cards and smiles show where the marks come from.
+        let server = Server::start(out.path(), &[("CLOSEMARK_STORAGE_INPUTS", serving::text(serving::day()))]);
         Some(Self { server, browser: Browser::start(&program, width, 900, dark), run, _out: out })
     }
 
@@ -177,10 +178,12 @@ fn keys_move_between_expirations_and_underlyings_and_find_series() {
     page.calm();
 }
 
-/// The views: a name, and the query that shows it, with U and S for the worst underlying and its slice.
-const VIEWS: [(&str, &str); 6] = [
+/// The views: a name, and the query that shows it, with U, S and W for the worst underlying, its slice and its mark.
+const VIEWS: [(&str, &str); 8] = [
     ("board", ""),
-    ("smile", "?u=U&slice=S"),
+    ("smile", "?u=U&slice=S&series=W"),
+    ("slice", "?u=U&slice=S"),
+    ("rounds", "?u=U&slice=S&wide=1&round=1"),
     ("expirations", "?u=U&tab=term"),
     ("heat", "?u=U&tab=heat"),
     ("compare", "?u=U&slice=S&tab=compare"),
@@ -197,8 +200,11 @@ fn every_view_is_readable_on_both_grounds_wide_and_narrow() {
             board["rows"][0]["underlying"].as_str().unwrap().to_owned(),
             board["rows"][0]["slice"].as_str().unwrap().to_owned(),
         );
+        let worst = board["rows"][0]["worst"]["osi_symbol"].as_str().unwrap().replace(' ', "+");
         for (view, query) in VIEWS {
-            page.open(&query.replace("u=U", &format!("u={name}")).replace("slice=S", &format!("slice={slice}")));
+            let query = query.replace("u=U", &format!("u={name}")).replace("slice=S", &format!("slice={slice}"));
+            page.open(&query.replace("series=W", &format!("series={worst}")));
+            page.browser.wait("!document.querySelector('[aria-busy=true]')");
             // Nothing sticks out sideways.
             let wide = page.value("document.documentElement.scrollWidth");
             assert!(wide.as_u64().unwrap() <= u64::from(width), "{view} at {width}: {wide}");

@@ -25,6 +25,7 @@ export async function add({ box, picture }, entry, state, full, paint, name) {
   }
   const count = found.rounds.length;
   entry(34, "earlier rounds", (put) => put("path", { class: "curve past", d: "M1,12Q17,3 33,8" }));
+  if (count > 1) entry(34, "the chosen round", (put) => put("path", { class: "curve round", d: "M1,11Q17,3 33,8" }));
   entry(34, "what the fit of the round aimed at", (put) => put("path", { class: "curve target", d: "M1,11Q17,4 33,9" }));
   if (found.rounds.some((r) => r.cap_high.some(finite))) entry(34, "volatility caps in the wings", (put) => put("path", { class: "curve cap", d: "M1,8H33" }));
 

@@ -11,7 +11,9 @@ const TABS = { smile: ["Smile", smile], term: ["Expirations", term], heat: ["Hea
 export async function show(view, state) {
   const [one, board] = await Promise.all([api.underlying(state, state.u), api.board(state)]);
   const row = board.rows.find((r) => r.underlying === state.u);
-  const slice = one.slices.find((s) => s.slice === state.slice) || one.slices.find((s) => row && s.slice === row.slice) || one.slices[0];
+  // An address that names a series alone means its slice.
+  const asked = state.slice || !state.series ? state.slice : await api.series(state, state.series).then((s) => s.slice, () => "");
+  const slice = one.slices.find((s) => s.slice === asked) || one.slices.find((s) => row && s.slice === row.slice) || one.slices[0];
   const tab = TABS[state.tab] ? state.tab : "smile";
 
   const page = make(null, "div", { class: "underlying" });
