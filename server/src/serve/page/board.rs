@@ -1,11 +1,13 @@
 //! `/api/v1/dates` and `/api/v1/dates/D/runs/R`: what there is, and the board of one run.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use closemark_data::date;
 use closemark_data::report::figures::{EDIT_CLASSES, Figures};
-use closemark_data::store::{BoardEntry, Close, RowView, Store, StoreError, mark};
+use closemark_data::store::{BoardEntry, Close, RowView, RunId, Store, StoreError, mark};
 use closemark_pricing::mark::ViolationCounts;
+use closemark_pricing::series::Date;
 use closemark_pricing::vocabulary::MarkSource;
 use serde_json::{Value, json};
 
@@ -41,16 +43,43 @@ pub(super) fn dates(store: &Store) -> Result<Value, StoreError> {
     Ok(json!({"dates": found}))
 }
 
-/// One run: its figures, its gates, and one row for each underlying, least believable first.
-pub(super) fn board(close: &Close, state: Option<&str>, current: bool) -> Value {
-    let manifest = close.manifest();
+/// Runs whose rows are kept as text.
+const KEPT_MAX: usize = 8;
+
+/// The rows of runs, written once: six thousand of them are megabytes.
+#[derive(Default)]
+pub(super) struct Rows(Mutex<Vec<((Date, RunId), Arc<str>)>>);
+
+impl Rows {
+    /// One row for each underlying, least believable first, as a JSON array.
+    fn of(&self, close: &Close) -> Arc<str> {
+        let key = (close.date(), close.run());
+        // Whoever asks meanwhile would write the same rows; nothing is left half done under this lock.
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, text)) = kept.iter().find(|(own, _)| *own == key) {
+            return Arc::clone(text);
+        }
+        let text: Arc<str> = rows(close).to_string().into();
+        if kept.len() >= KEPT_MAX {
+            kept.remove(0);
+        }
+        kept.push((key, Arc::clone(&text)));
+        text
+    }
+}
+
+fn rows(close: &Close) -> Value {
     let seconds = seconds(close);
     let overridden: BTreeMap<&str, u64> = overridden(close);
-    let rows: Vec<Value> = close
-        .board()
-        .iter()
-        .map(|entry| row(close, entry, &seconds, overridden.get(entry.underlying.as_str()).copied().unwrap_or(0)))
-        .collect();
+    let one = |entry: &BoardEntry| {
+        row(close, entry, &seconds, overridden.get(entry.underlying.as_str()).copied().unwrap_or(0))
+    };
+    close.board().iter().map(one).collect()
+}
+
+/// One run: its figures, its gates, and one row for each underlying, least believable first; as text.
+pub(super) fn board(close: &Close, state: Option<&str>, current: bool, rows: &Rows) -> String {
+    let manifest = close.manifest();
     let mut edits = [0_u64; EDIT_CLASSES.len()];
     for entry in close.board() {
         for (sum, count) in edits.iter_mut().zip(entry.figures.edit_classes) {
@@ -62,7 +91,7 @@ pub(super) fn board(close: &Close, state: Option<&str>, current: bool) -> Value 
         .zip(edits)
         .map(|(end, count)| json!({"up_to": end.is_finite().then_some(*end), "series": count}))
         .collect();
-    json!({
+    let mut text = json!({
         "date": date::to_text(close.date()),
         "run": close.run().to_string(),
         "state": state,
@@ -76,8 +105,14 @@ pub(super) fn board(close: &Close, state: Option<&str>, current: bool) -> Value 
         "totals": manifest.totals,
         "gates": manifest.gates,
         "edits": classes,
-        "rows": rows,
     })
+    .to_string();
+    // The rows come last, into the object that has just been closed.
+    text.pop();
+    text.push_str(",\"rows\":");
+    text.push_str(&rows.of(close));
+    text.push('}');
+    text
 }
 
 fn row(close: &Close, entry: &BoardEntry, seconds: &BTreeMap<String, f64>, overridden: u64) -> Value {

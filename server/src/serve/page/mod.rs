@@ -57,6 +57,7 @@ const EXCEPTIONS_MAX: usize = 200;
 struct Shared {
     reads: Arc<Reads>,
     origins: Arc<Origins>,
+    boards: Arc<board::Rows>,
 }
 
 impl FromRef<Shared> for Arc<Reads> {
@@ -73,7 +74,7 @@ impl FromRef<Shared> for Arc<Service> {
 
 /// The page and its JSON.
 pub(crate) fn routes(reads: Arc<Reads>, service: Arc<Service>) -> Router {
-    let shared = Shared { reads, origins: Arc::new(Origins::new(service)) };
+    let shared = Shared { reads, origins: Arc::new(Origins::new(service)), boards: Arc::default() };
     assets::routes(Router::new())
         .route("/api/v1/dates", get(dates))
         .route("/api/v1/dates/{date}/runs/{run}", get(run))
@@ -118,7 +119,11 @@ impl IntoResponse for Refused {
 
 /// JSON; what is asked by a run's own name never changes.
 fn answer(body: &Value, fixed: bool) -> Response {
-    let mut response = Response::new(Body::from(body.to_string()));
+    text(body.to_string(), fixed)
+}
+
+fn text(body: String, fixed: bool) -> Response {
+    let mut response = Response::new(Body::from(body));
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     let cache = if fixed { "private, max-age=86400, immutable" } else { "no-cache" };
@@ -146,17 +151,17 @@ async fn dates(State(reads): State<Arc<Reads>>) -> Answer {
     Ok(answer(&found, false))
 }
 
-async fn run(State(reads): State<Arc<Reads>>, Path((date, run)): Path<(String, String)>) -> Answer {
-    let close = reads.snapshot(named(&date, &run)?).await?;
-    let store = reads.store().clone();
+async fn run(State(shared): State<Shared>, Path((date, run)): Path<(String, String)>) -> Answer {
+    let close = shared.reads.snapshot(named(&date, &run)?).await?;
+    let store = shared.reads.store().clone();
     let found = apart(move || {
         let current = store.current(close.date()).ok() == Some(close.run());
         let name = close.run().to_string();
         let state = |runs: Vec<RunEntry>| runs.into_iter().find(|entry| entry.run_id == name).map(|entry| entry.state);
         let state = store.runs(close.date()).ok().and_then(state);
-        board::board(&close, state.map(|state| state.as_str()), current)
+        board::board(&close, state.map(|state| state.as_str()), current, &shared.boards)
     });
-    Ok(answer(&found.await?, false))
+    Ok(text(found.await?, false))
 }
 
 async fn underlying(

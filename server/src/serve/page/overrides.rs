@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, Path, State};
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, Uri, header};
 use axum::routing::{get, post};
 use axum::{Extension, Router};
 use closemark_data::date;
@@ -74,10 +74,11 @@ async fn propose(
     State(service): State<Arc<Service>>,
     Extension(caller): Extension<Caller>,
     Path((day, run, symbol)): Path<(String, String, String)>,
+    uri: Uri,
     headers: HeaderMap,
     body: Bytes,
 ) -> Answer {
-    let proposal: Proposal = read(&headers, &body)?;
+    let proposal: Proposal = read(&uri, &headers, &body)?;
     let day = names::date("date", &day)?;
     let mark = proposal.mark.trim().parse::<f64>().ok().and_then(Price::nearest);
     let mark = mark.filter(|mark| (Price::ZERO..=Price::INPUT_MAX).contains(mark));
@@ -108,10 +109,11 @@ async fn reply(
     State(service): State<Arc<Service>>,
     Extension(caller): Extension<Caller>,
     Path((day, id)): Path<(String, String)>,
+    uri: Uri,
     headers: HeaderMap,
     body: Bytes,
 ) -> Answer {
-    let Reply { approve, reason, request_id } = read(&headers, &body)?;
+    let Reply { approve, reason, request_id } = read(&uri, &headers, &body)?;
     let name = format!("dates/{day}/overrides/{id}");
     let asked = v1::ApproveOverrideRequest { name, approve, reason, request_id };
     let entered = Closes(service).approve_override(of(asked, caller)).await?.into_inner();
@@ -126,14 +128,16 @@ fn of<T>(message: T, caller: Caller) -> Request<T> {
 }
 
 /// JSON that a page of this service sent.
-fn read<T: for<'a> Deserialize<'a>>(headers: &HeaderMap, body: &[u8]) -> Result<T, Status> {
+fn read<T: for<'a> Deserialize<'a>>(uri: &Uri, headers: &HeaderMap, body: &[u8]) -> Result<T, Status> {
     let text = |name: header::HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
     let kind = text(header::CONTENT_TYPE).unwrap_or_default();
     if kind.split(';').next().map(str::trim) != Some("application/json") {
         return Err(errors::bad_field("content-type", kind, "application/json"));
     }
+    // HTTP/2 says the host in the address.
+    let host = text(header::HOST).or_else(|| uri.authority().map(|authority| authority.as_str()));
     let elsewhere = match text(header::ORIGIN) {
-        Some(origin) => origin.split_once("://").map(|(_, host)| host) != text(header::HOST),
+        Some(origin) => host.is_none() || origin.split_once("://").map(|(_, host)| host) != host,
         None => headers.get("sec-fetch-site").is_some_and(|site| site != "same-origin"),
     };
     if elsewhere {
@@ -159,4 +163,45 @@ fn private(body: &Value) -> axum::response::Response {
     let mut response = answer(body, false);
     response.headers_mut().insert(header::CACHE_CONTROL, header::HeaderValue::from_static("no-store"));
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::{HeaderMap, HeaderName, HeaderValue, Uri};
+    use serde_json::Value;
+    use tonic::Code;
+
+    use super::read;
+
+    fn asked(uri: &'static str, headers: &[(&'static str, &'static str)]) -> Result<Value, Code> {
+        let all: HeaderMap = headers
+            .iter()
+            .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
+            .collect();
+        read(&Uri::from_static(uri), &all, b"{}").map_err(|status| status.code())
+    }
+
+    #[test]
+    fn only_json_of_this_origin_changes_anything() {
+        let json = ("content-type", "application/json; charset=utf-8");
+        // HTTP/1.1 and HTTP/2, from the page and from programs.
+        for (uri, headers) in [
+            ("/x", &[json, ("host", "h:1"), ("origin", "https://h:1")][..]),
+            ("https://h:1/x", &[json, ("origin", "https://h:1")]),
+            ("/x", &[json, ("host", "h:1"), ("sec-fetch-site", "same-origin")]),
+            ("/x", &[json]),
+        ] {
+            assert!(asked(uri, headers).is_ok(), "{headers:?}");
+        }
+        for (uri, headers) in [
+            ("/x", &[json, ("host", "h:1"), ("origin", "https://h:2")][..]),
+            ("/x", &[json, ("host", "h:1"), ("origin", "null")]),
+            ("/x", &[json, ("origin", "https://h:1")]),
+            ("/x", &[json, ("host", "h:1"), ("sec-fetch-site", "cross-site")]),
+        ] {
+            assert_eq!(asked(uri, headers), Err(Code::PermissionDenied), "{headers:?}");
+        }
+        assert_eq!(asked("/x", &[("content-type", "text/plain")]), Err(Code::InvalidArgument));
+        assert_eq!(asked("/x", &[]), Err(Code::InvalidArgument));
+    }
 }

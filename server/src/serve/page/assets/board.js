@@ -4,7 +4,7 @@ import { go } from "./state.js";
 import { fixed, figure, finite, link, make, money, percent, saveTable, spelt, total, whole } from "./parts.js";
 
 const draw = globalThis.closemark;
-const CHUNK = 200;
+const CHUNK = 60;
 
 const COLUMNS = [
   ["underlying", "underlying", (r) => r.underlying, (v) => v],
