@@ -48,7 +48,10 @@ const KEPT_MAX: usize = 8;
 
 /// The rows of runs, written once: six thousand of them are megabytes.
 #[derive(Default)]
-pub(super) struct Rows(Mutex<Vec<((Date, RunId), Arc<str>)>>);
+pub(super) struct Rows(Mutex<Vec<Written>>);
+
+/// A run, and its rows.
+type Written = ((Date, RunId), Arc<str>);
 
 impl Rows {
     /// One row for each underlying, least believable first, as a JSON array.
