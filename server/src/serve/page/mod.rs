@@ -41,6 +41,7 @@ use closemark_data::publication::RunEntry;
 use closemark_data::store::{Close, RunId, SliceId, exception};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tokio::sync::Semaphore;
 use tonic::{Code, Status};
 
 use super::errors;
@@ -49,6 +50,8 @@ use super::state::Service;
 pub(crate) use assets::is_file;
 use origin::{Origin, Origins};
 
+/// Calls that may wait for the inputs of runs at once.
+const SEATS_MAX: usize = 8;
 /// Rows of `exceptions` on one card.
 const EXCEPTIONS_MAX: usize = 200;
 
@@ -58,6 +61,8 @@ struct Shared {
     reads: Arc<Reads>,
     origins: Arc<Origins>,
     boards: Arc<board::Rows>,
+    /// Seats of those who may wait for inputs: their own, so that nobody waits for them who only reads closes.
+    seats: Arc<Semaphore>,
 }
 
 impl FromRef<Shared> for Arc<Reads> {
@@ -74,7 +79,12 @@ impl FromRef<Shared> for Arc<Service> {
 
 /// The page and its JSON.
 pub(crate) fn routes(reads: Arc<Reads>, service: Arc<Service>) -> Router {
-    let shared = Shared { reads, origins: Arc::new(Origins::new(service)), boards: Arc::default() };
+    let shared = Shared {
+        reads,
+        origins: Arc::new(Origins::new(service)),
+        boards: Arc::default(),
+        seats: Arc::new(Semaphore::new(SEATS_MAX)),
+    };
     assets::routes(Router::new())
         .route("/api/v1/dates", get(dates))
         .route("/api/v1/dates/{date}/runs/{run}", get(run))
@@ -221,7 +231,8 @@ async fn series(State(reads): State<Arc<Reads>>, Path((date, run, symbol)): Path
 async fn way(shared: &Shared, close: &Arc<Close>, underlying: &str) -> Result<Result<Arc<Origin>, String>, Status> {
     let (origins, store) = (Arc::clone(&shared.origins), shared.reads.store().clone());
     let (close, underlying) = (Arc::clone(close), underlying.to_owned());
-    let permit = shared.reads.may_read()?;
+    let permit = Arc::clone(&shared.seats).try_acquire_owned();
+    let permit = permit.map_err(|_| refusals::busy("as many wait for the inputs of runs as may"))?;
     apart(move || {
         let _permit = permit;
         origins.of(&close, &underlying, |date, run| store.close(date, run).ok())

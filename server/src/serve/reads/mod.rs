@@ -144,15 +144,6 @@ impl Reads {
         let read = move || store.table(&own, name).map_err(|error| refusals::store(&error));
         self.tables.get((close.date(), close.run(), name), &self.reading, held, read).await
     }
-
-    /// A seat among those who may wait for the disk.
-    ///
-    /// # Errors
-    /// RESOURCE_EXHAUSTED where as many wait as may.
-    pub(crate) fn may_read(&self) -> Result<tokio::sync::OwnedSemaphorePermit, Status> {
-        let seat = self.reading.clone().try_acquire_owned();
-        seat.map_err(|_| refusals::busy("closes are being read from disk"))
-    }
 }
 
 /// A page size within its bounds; zero asks for the default.

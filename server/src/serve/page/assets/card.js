@@ -83,7 +83,7 @@ export async function fill(parent, state, slice) {
       make(list, "li", {}, make(null, "b", { text: e.reason }), " " + e.stage + change + (e.author ? ", by " + e.author : ""));
     }
   }
-  const origin = api.origin(state, one.osi_symbol).catch((error) => ({ kept: false, why: error.message }));
+  const origin = api.origin(state, one.osi_symbol).catch((error) => ({ kept: false, why: error.message, failed: true }));
   origin.then((found) => way(found, one, venues, iterations, caps, integers)).finally(() => busy.forEach((step) => step.removeAttribute("aria-busy")));
   override.add(parent, state, one);
   const foot = make(parent, "div", { class: "exports" });
@@ -104,8 +104,9 @@ function way(found, one, venues, iterations, caps, integers) {
     make(step, "p", { class: "soft small", text: why });
   };
   if (!found.kept) {
-    absent(venues, "Not kept for this run: " + found.why + ".");
-    for (const step of [iterations, caps, integers]) absent(step, "Not kept for this run.");
+    const head = found.failed ? "Not to be had now" : "Not kept for this run";
+    absent(venues, head + ": " + found.why + ".");
+    for (const step of [iterations, caps, integers]) absent(step, head + ".");
     return;
   }
   absent(venues, found.venues.length ? rounds.source(found.inputs, !found.smoothing) : "No venue quotes this series.");

@@ -15,11 +15,11 @@ export async function add({ box, picture }, entry, state, full, paint, name) {
   try {
     found = await api.rounds(state, state.u, full.slice);
   } catch (error) {
-    found = { kept: false, why: error.message };
+    found = { kept: false, why: error.message, failed: true };
   }
   holder.replaceChildren();
   if (!found.kept || !found.rounds.length) {
-    make(holder, "p", { class: "soft small", text: "Rounds of smoothing and caps: not kept for this run (" + (found.why || "there is no curve") + ")." });
+    make(holder, "p", { class: "soft small", text: "Rounds of smoothing and caps: " + (found.failed ? "not to be had now (" : "not kept for this run (") + (found.why || "there is no curve") + ")." });
     holder.removeAttribute("aria-busy");
     return;
   }
