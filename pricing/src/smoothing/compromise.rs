@@ -15,10 +15,7 @@ const UNIT_MIN: f64 = 1e-12;
 pub(super) fn compromise(slices: &mut [Slice]) {
     let ready = |slice: &Slice| slice.frame.valid && slice.target.len() == slice.frame.m.len();
     let tied: Vec<usize> = (0..slices.len()).filter(|s| slices[*s].frame.calendar && ready(&slices[*s])).collect();
-    let mut prices: Vec<Vec<f64>> = slices
-        .iter()
-        .map(|slice| slice.target.iter().enumerate().map(|(i, sigma)| slice.frame.price(i, *sigma)).collect())
-        .collect();
+    let mut prices: Vec<Vec<f64>> = slices.iter().map(|slice| slice.price.clone()).collect();
     for slice in slices.iter_mut() {
         slice.compromised = vec![false; slice.target.len()];
     }
@@ -47,11 +44,11 @@ pub(super) fn compromise(slices: &mut [Slice]) {
             continue;
         }
         let unit = slice
-            .target
+            .vega
             .iter()
             .zip(&slice.error)
-            .enumerate()
-            .map(|(i, (sigma, error))| (slice.frame.vega(i, *sigma) * error).min(price[i]).max(UNIT_MIN))
+            .zip(&price)
+            .map(|((vega, error), price)| (vega * error).min(*price).max(UNIT_MIN))
             .collect();
         slice.aim = Aim { price, unit, curvature: slice.curvature.clone(), floor: Vec::new() };
         slice.bands = bands(slice);

@@ -1,10 +1,13 @@
 //! Tier 1 of one slice: fit, robust scale, weights, rejections, until the set of rejected quotes stands still.
 
+mod lambda;
+mod start;
+
 use super::VolatilityQuote;
 use super::frame::{Frame, compress};
 use super::prior::Prior;
 use super::smile::Smile;
-use super::spline::{LANES, NaturalCubic, SmoothingSpline};
+use super::spline::{NaturalCubic, SmoothingSpline};
 use super::wings::Wing;
 use crate::settings::SmoothingSettings;
 
@@ -166,63 +169,6 @@ impl Robust {
         Some(fit)
     }
 
-    /// Sets aside gross outliers before the first fit: far from the running median of seven neighbours' residuals.
-    fn start(&mut self, observed: &mut [Observation], settings: &SmoothingSettings) {
-        let usable = |o: &Observation| o.two_sided && !o.excluded && o.weight > 0.0 && o.leading;
-        let places: Vec<usize> = (0..observed.len()).filter(|i| usable(&observed[*i])).collect();
-        if places.len() < settings.spline_quotes_min as usize {
-            return;
-        }
-        let points = || places.iter().map(|i| (observed[*i].y, observed[*i].value, 1.0));
-        let Some(prior) = Prior::fit(points(), [1e-6, 1e-3]) else { return };
-        let place: Vec<f64> = points().map(|(y, _, _)| y).collect();
-        let residual: Vec<f64> = points().map(|(y, value, _)| value - prior.value(y)).collect();
-        let mut gaps = Vec::with_capacity(places.len());
-        for (j, own) in residual.iter().enumerate() {
-            let low = j.saturating_sub(3).min(places.len().saturating_sub(7));
-            self.sorted.clear();
-            self.sorted.extend(residual.iter().skip(low).take(7));
-            gaps.push((own - median(&mut self.sorted)).abs() / observed[places[j]].half_spread);
-        }
-        let scale = 1.4826 * median(&mut gaps.clone());
-        let limit = (2.0 * settings.reject_scales * scale).max(3.0 * settings.reject_half_spreads);
-        for (j, gap) in gaps.iter().enumerate() {
-            let observation = &mut observed[places[j]];
-            if *gap <= limit || observation.protected {
-                continue;
-            }
-            // Far from the median because its neighbours are, or lie along a slope?
-            let low = j.saturating_sub(3).min(places.len().saturating_sub(7));
-            let high = (low + 7).min(places.len());
-            let along = self.gap_to_line(&place[low..high], &residual[low..high], j - low);
-            if along / observation.half_spread > limit {
-                observation.robust_weight = 0.0;
-                observation.rejected = true;
-            }
-        }
-    }
-
-    /// Distance of a point from the line through a window by the medians of pairwise slopes and of intercepts.
-    ///
-    /// # Source
-    /// Theil (1950), Sen (1968).
-    fn gap_to_line(&mut self, y: &[f64], residual: &[f64], own: usize) -> f64 {
-        self.sorted.clear();
-        for (i, (yi, ri)) in y.iter().zip(residual).enumerate() {
-            for (yj, rj) in y.iter().zip(residual).skip(i + 1).filter(|(yj, _)| **yj > *yi) {
-                self.sorted.push((rj - ri) / (yj - yi));
-            }
-        }
-        let slope = median(&mut self.sorted);
-        self.sorted.clear();
-        self.sorted.extend(y.iter().zip(residual).map(|(y, r)| r - slope * y));
-        let intercept = median(&mut self.sorted);
-        match (y.get(own), residual.get(own)) {
-            (Some(y), Some(r)) => (r - slope * y - intercept).abs(),
-            _ => 0.0,
-        }
-    }
-
     /// Pools accepted quotes of (nearly) one strike into knots; zero bids enter where the last fit lies above their ask.
     fn pool(&mut self, observed: &[Observation], last: Option<&Fit>) {
         let knots = &mut self.knots;
@@ -275,62 +221,6 @@ impl Robust {
         self.spline.fitted.extend(self.knots.y.iter().zip(&self.knots.value).map(|(y, v)| v - (v - prior.value(*y))));
         let smile = self.smile(frame, prior, NaturalCubic::default(), stdev);
         Fit { smile, lambda: None, degrees_of_freedom: 3.0_f64.min(n as f64), left_out_error: 0.0, scale: 0.0 }
-    }
-
-    fn splined(
-        &mut self,
-        frame: &Frame,
-        prior: Prior,
-        stdev: f64,
-        lambda: Option<f64>,
-        settings: &SmoothingSettings,
-    ) -> Option<Fit> {
-        let knots = &self.knots;
-        let n = knots.y.len();
-        self.residuals.clear();
-        self.residuals.extend(knots.y.iter().zip(&knots.value).map(|(y, value)| value - prior.value(*y)));
-        self.spline.prepare(&knots.y, &self.residuals, &knots.weight);
-        let span = knots.y[n - 1] - knots.y[0];
-        let gap = span / (n - 1) as f64;
-        self.sorted.clear();
-        self.sorted.extend_from_slice(&knots.weight);
-        let weight = median(&mut self.sorted);
-        let trials = settings.lambda_trials.clamp(1, 60);
-        let (first, last) = (crate::math::ln(0.4 * gap), libm::log(1.2 * span.max(gap)));
-        let mut best: Option<(f64, f64)> = None;
-        if lambda.is_none() {
-            let lambda_of = |trial: usize| {
-                let place = trial as f64 / f64::from(trials.max(2) - 1);
-                let bandwidth = crate::math::exp(first + (last - first) * place);
-                SmoothingSpline::lambda_of_bandwidth(bandwidth, weight, gap)
-            };
-            for start in (0..trials as usize).step_by(LANES) {
-                // A last batch that is not full repeats its last trial, which then cannot win again.
-                let lambdas = std::array::from_fn(|l| lambda_of((start + l).min(trials as usize - 1)));
-                for (fit, lambda) in self.spline.figures(&knots.weight, lambdas).into_iter().zip(lambdas) {
-                    let Some(fit) = fit else { continue };
-                    let left = n as f64 - settings.gcv_gamma * fit.degrees_of_freedom;
-                    if left <= 0.0 {
-                        continue;
-                    }
-                    let score = n as f64 * fit.residual / (left * left);
-                    if best.is_none_or(|(least, _)| score < least) {
-                        best = Some((score, lambda));
-                    }
-                }
-            }
-        }
-        let lambda = lambda.or(best.map(|(_, lambda)| lambda))?;
-        let figures = self.spline.fit(&self.residuals, &knots.weight, lambda)?;
-        let curve = self.spline.curve(&knots.y);
-        let smile = self.smile(frame, prior, curve, stdev);
-        Some(Fit {
-            smile,
-            lambda: Some(lambda),
-            degrees_of_freedom: (figures.degrees_of_freedom + 1.0).min(n as f64),
-            left_out_error: 0.0,
-            scale: 0.0,
-        })
     }
 
     /// Residuals as if each quote had been left out, the robust scale, new weights and rejections; true where the

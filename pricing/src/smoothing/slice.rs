@@ -22,6 +22,10 @@ pub(super) struct Slice<'a> {
     /// Target by strike after wings and caps, what decided it, and its error in volatility.
     pub target: Vec<f64>,
     pub source: Vec<MarkSource>,
+    /// Prices of the target, their derivatives in volatility, and whether the last round moved them.
+    pub price: Vec<f64>,
+    pub vega: Vec<f64>,
+    pub moved: bool,
     pub error: Vec<f64>,
     pub curvature: Vec<f64>,
     pub beyond_hard_limit: bool,
@@ -50,6 +54,9 @@ impl<'a> Slice<'a> {
             dirty: true,
             target: Vec::new(),
             source: Vec::new(),
+            price: Vec::new(),
+            vega: Vec::new(),
+            moved: true,
             error: Vec::new(),
             curvature: Vec::new(),
             beyond_hard_limit: false,

@@ -97,11 +97,15 @@ fn solve(slices: &mut [Slice], tier2: &mut Tier2, settings: &SmoothingSettings) 
         } else {
             largest = f64::INFINITY;
         }
-        slice.volatility.clear();
-        for (i, price) in solution.price.iter().enumerate() {
-            let unmoved = *price == slice.frame.price(i, slice.target[i]);
-            let told = if unmoved || *price < PRICE_TELLS { None } else { slice.frame.volatility(i, *price) };
-            slice.volatility.push(told.filter(|sigma| sigma.is_finite()).unwrap_or(slice.target[i]));
+        if slice.moved || slice.solution.as_ref().is_none_or(|old| old.price != solution.price) {
+            slice.volatility.clear();
+            for ((i, price), (aimed, target)) in
+                solution.price.iter().enumerate().zip(slice.price.iter().zip(&slice.target))
+            {
+                let told =
+                    if price == aimed || *price < PRICE_TELLS { None } else { slice.frame.volatility(i, *price) };
+                slice.volatility.push(told.filter(|sigma| sigma.is_finite()).unwrap_or(*target));
+            }
         }
         slice.solution = Some(solution);
     }

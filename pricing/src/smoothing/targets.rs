@@ -33,8 +33,8 @@ pub(super) fn retarget(
         let accepted = || slice.observed.iter().filter(|o| o.accepted());
         let least = accepted().map(|o| o.value).fold(settings.volatility_min, f64::min);
         let largest = accepted().map(|o| o.value).fold(settings.volatility_max, f64::max);
+        let before = std::mem::take(&mut slice.target);
         slice.beyond_hard_limit = least < settings.volatility_min || largest > settings.volatility_max;
-        slice.target.clear();
         slice.source.clear();
         for k in &slice.frame.log_moneyness {
             let (sigma, source) = target.volatility(*k, settings);
@@ -51,6 +51,13 @@ pub(super) fn retarget(
         }
         if let Some(edges) = slice.accepted_range() {
             wings::decay(&slice.frame, &mut slice.target, edges, PRICE_TELLS);
+        }
+        slice.moved = slice.target != before;
+        if slice.moved {
+            let priced = |of: fn(&Frame, usize, f64) -> f64| {
+                slice.target.iter().enumerate().map(|(i, sigma)| of(&slice.frame, i, *sigma)).collect()
+            };
+            (slice.price, slice.vega) = (priced(Frame::price), priced(Frame::vega));
         }
         node_errors(slice);
     }
