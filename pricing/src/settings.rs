@@ -88,7 +88,7 @@ pub struct SmoothingSettings {
     pub volatility_min: f64,
     /// Hard upper limit of volatility.
     pub volatility_max: f64,
-    /// Beyond this |delta| an in-the-money series is priced from its twin.
+    /// Beyond this |delta| an in-the-money series is priced from its twin, and its quote has no weight.
     pub deep_delta: f64,
     /// Density floor of tier 2, as a share of the lognormal density at the money volatility.
     pub density_floor: f64,

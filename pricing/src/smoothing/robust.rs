@@ -9,7 +9,12 @@ use super::prior::Prior;
 use super::smile::Smile;
 use super::spline::{NaturalCubic, SmoothingSpline};
 use super::wings::Wing;
+use crate::math::normal_cdf;
 use crate::settings::SmoothingSettings;
+use crate::vocabulary::OptionType;
+
+/// Least share of a residual's noise that a quote's leverage leaves.
+const LEAVE_MIN: f64 = 0.0025;
 
 /// What the robust rounds know of one quote.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -32,7 +37,7 @@ pub(super) struct Observation {
     pub rejected: bool,
     /// Robust weight of the last round.
     pub robust_weight: f64,
-    /// Left-out residual of the last fit in half-spreads.
+    /// Studentised residual of the last fit in half-spreads.
     pub residual: f64,
     /// Half-spreads beyond which it is rejected.
     pub limit: f64,
@@ -82,9 +87,13 @@ pub(super) fn observations(
     stdev: f64,
     settings: &SmoothingSettings,
 ) -> Vec<Observation> {
-    let raw = |quote: &VolatilityQuote| quote.weight / (quote.half_spread * quote.half_spread);
+    let raw = |quote: &VolatilityQuote| {
+        let deep = frame.log_moneyness.get(quote.strike).is_some_and(|k| is_deep(quote, *k, stdev, settings));
+        if deep { 0.0 } else { quote.weight / (quote.half_spread * quote.half_spread) }
+    };
     let mut weights: Vec<f64> =
-        quotes.iter().zip(usable).filter(|(q, u)| **u && q.two_sided && q.weight > 0.0).map(|(q, _)| raw(q)).collect();
+        quotes.iter().zip(usable).filter(|(q, u)| **u && q.two_sided).map(|(q, _)| raw(q)).collect();
+    weights.retain(|weight| *weight > 0.0);
     weights.sort_by(f64::total_cmp);
     let cap = percentile(&weights, settings.weight_cap_percentile);
     quotes
@@ -107,6 +116,17 @@ pub(super) fn observations(
             }
         })
         .collect()
+}
+
+/// Whether a quote lies so deep in the money, by the slice's volatility at the money and not by its own, that it speaks of
+/// parity and not of volatility.
+fn is_deep(quote: &VolatilityQuote, log_moneyness: f64, stdev: f64, settings: &SmoothingSettings) -> bool {
+    let d1 = 0.5 * stdev - log_moneyness / stdev;
+    let (in_the_money, delta) = match quote.option_type {
+        OptionType::Call => (log_moneyness < 0.0, normal_cdf(d1)),
+        OptionType::Put => (log_moneyness > 0.0, normal_cdf(-d1)),
+    };
+    in_the_money && delta > settings.deep_delta
 }
 
 /// The value that a share of sorted values does not exceed; infinite without values.
@@ -223,8 +243,8 @@ impl Robust {
         Fit { smile, lambda: None, degrees_of_freedom: 3.0_f64.min(n as f64), left_out_error: 0.0, scale: 0.0 }
     }
 
-    /// Residuals as if each quote had been left out, the robust scale, new weights and rejections; true where the
-    /// set of rejected quotes changed.
+    /// Residuals over what their leverage leaves of the noise, the robust scale, new weights and rejections; true where
+    /// the set of rejected quotes changed.
     ///
     /// In early rounds only the worst of neighbours is rejected: what stands beside an outlier looks bad because of it.
     fn judge(
@@ -241,11 +261,14 @@ impl Robust {
             if let Some(knot) = knot {
                 let share = (o.weight * o.robust_weight / self.knots.weight[*knot]).min(1.0);
                 let leverage = share * (1.0 - self.spline.leave[*knot]);
-                miss /= (1.0 - leverage).max(0.05);
+                let left = (1.0 - leverage).max(LEAVE_MIN);
                 if o.two_sided && o.leading {
-                    squares += miss * miss;
+                    let alone = miss / left.max(0.05);
+                    squares += alone * alone;
                     count += 1.0;
                 }
+                // Left out, a quote of great leverage misses by much because nothing else tells, not because it is wrong.
+                miss /= left.sqrt();
             }
             o.residual = miss / o.half_spread;
         }
