@@ -13,6 +13,16 @@ pub(super) struct ChordRow {
     pub put: f64,
 }
 
+impl ChordRow {
+    /// By how much a solution's chord passes below the put.
+    pub(super) fn deficit(&self, solution: &Solution) -> f64 {
+        match solution.puts.get(self.right..).unwrap_or(&[]) {
+            [left, right, ..] => self.put - (left + self.share * (right - left)),
+            _ => 0.0,
+        }
+    }
+}
+
 /// The highest put that all earlier curves force at each place: the curve itself at its own nodes, and between them
 /// what convexity of it forces, the extensions of the chords beside.
 pub(super) fn node_floors(m: &[f64], earlier: &[&Solution], floors: &mut Vec<f64>) {

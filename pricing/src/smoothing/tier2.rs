@@ -15,6 +15,8 @@ use crate::vocabulary::SolverStatus;
 const CUT_ROUNDS: u32 = 6;
 /// Least unit (currency per share) and least ratio of the units of neighbours, of each further attempt.
 const WIDE_UNITS: [(f64, f64); 2] = [(1e-5, 0.3), (1e-3, 0.6)];
+/// What a chord may pass below an earlier price, once its row is in the program; of the forward.
+const CHORD_SLACK: f64 = 1e-10;
 /// What is no violation; of the forward.
 const SLACK: f64 = 1e-14;
 
@@ -141,6 +143,8 @@ impl Tier2 {
             }
             solution = self.optimum(frame, &lifted, earlier, optima, settings);
         }
+        // A chord's row may be there and yet be broken, by what the program left.
+        holds &= self.chords.iter().all(|chord| chord.deficit(&solution) <= CHORD_SLACK);
         let sound = holds && solution.status == SolverStatus::Converged && self.sound(frame, &solution);
         if !sound {
             // A poor iterate is no better start than the aim itself.
