@@ -236,7 +236,7 @@ mod tests {
     fn message(state: &mut u64) -> IngestQuotesRequest {
         let text =
             |state: &mut u64| ["", "XCBO", "XYZ   261218C00100000", "\u{20ac}"][next(state) as usize % 4].to_owned();
-        let maybe = |state: &mut u64| (next(state) % 3 > 0).then(|| next(state) >> (next(state) % 64));
+        let maybe = |state: &mut u64| (!next(state).is_multiple_of(3)).then(|| next(state) >> (next(state) % 64));
         let quotes = (0..next(state) % 4)
             .map(|_| Quote {
                 osi_symbol: text(state),
@@ -270,7 +270,7 @@ mod tests {
                     *byte ^= 1 << (next(&mut state) % 8);
                 }
             }
-            if next(&mut state) % 4 == 0 {
+            if next(&mut state).is_multiple_of(4) {
                 bytes.truncate(next(&mut state) as usize % (bytes.len() + 1));
             }
             let theirs = IngestQuotesRequest::decode(bytes.as_slice()).ok();
