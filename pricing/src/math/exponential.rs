@@ -33,7 +33,7 @@ pub fn exp(x: f64) -> f64 {
 }
 
 /// [`exp`], with the same bits, of an argument known to lie in [-708, 709]: nothing in it hinders vectors.
-#[inline]
+#[inline(always)]
 pub(crate) fn exp_normal(x: f64) -> f64 {
     let (e, rounded) = reduced(x);
     // The exponent's low bits, shifted to their place, add n to the exponent of e.
@@ -54,7 +54,7 @@ pub(crate) fn exp_short(x: f64) -> f64 {
 }
 
 /// `e^r` and the exponent `n`, which stands in the low bits of the second number.
-#[inline]
+#[inline(always)]
 fn reduced(x: f64) -> (f64, f64) {
     let rounded = x * LOG2_E + ROUNDER;
     let steps = rounded - ROUNDER;

@@ -45,7 +45,7 @@ const Q: [f64; 13] = [
 /// // Abramowitz and Stegun 1964, table 26.3: (1 - Phi(1))/phi(1) = 0.65567954...
 /// assert!((closemark_pricing::math::mills_ratio(1.0) - 0.655_679_542_418_798_5).abs() < 1e-15);
 /// ```
-#[inline]
+#[inline(always)]
 pub fn mills_ratio(x: f64) -> f64 {
     // Beyond 1e12 the ratio is 1/x to the last bit, and the powers stay far from overflow.
     let (p, q) = mills_fraction(x.min(1e12));
@@ -109,7 +109,7 @@ pub fn normal_cdf(x: f64) -> f64 {
 
 /// [`normal_cdf`] to 2e-16 absolutely, for integrands: the square's rounding is left in, and below -37.5 it stands
 /// still at 5e-308.
-#[inline]
+#[inline(always)]
 pub(crate) fn normal_cdf_quick(x: f64) -> f64 {
     let a = x.abs().min(37.5);
     let tail = INV_SQRT_2PI * exp_normal(-0.5 * a * a) * mills_ratio(a);
@@ -117,6 +117,7 @@ pub(crate) fn normal_cdf_quick(x: f64) -> f64 {
 }
 
 /// [`normal_cdf_quick`] of each element, in place: a loop that vectorises.
+#[inline(always)]
 pub(crate) fn normal_cdf_each(values: &mut [f64]) {
     for x in values {
         *x = normal_cdf_quick(*x);
@@ -139,6 +140,7 @@ pub(crate) fn normal_cdf_short(x: f64) -> f64 {
 }
 
 /// [`normal_cdf_short`] of each element, in place: a loop that vectorises.
+#[inline(always)]
 pub(crate) fn normal_cdf_short_each(values: &mut [f64]) {
     for x in values {
         *x = normal_cdf_short(*x);

@@ -29,10 +29,10 @@ const LN_INV_SQRT_2PI: f64 = -0.918_938_533_204_672_7;
 pub(super) struct Solved {
     /// `sigma sqrt(T)`.
     pub(super) s: f64,
-    /// `|ln(K/F)|`.
-    pub(super) m: f64,
     /// Steps after the first guess.
     pub(super) iterations: u32,
+    /// Derivative of the price in `s`.
+    pub(super) slope: f64,
 }
 
 /// `s = sigma sqrt(T)` of an undiscounted out-of-the-money price; `None` where it lies outside `(0, min(F,K))` or the
@@ -90,8 +90,9 @@ pub fn implied_stdevs_otm(
 
 pub(super) fn solved(forward: f64, strike: f64, otm_price: f64) -> Option<Solved> {
     let (low, high) = (forward.min(strike), forward.max(strike));
-    let (s, m) = first_step(low, high, otm_price);
-    finished(low, high, otm_price, s, m)
+    let step = FirstStep::new(low, high, otm_price);
+    let (s, growth) = step.taken(if is_upper(low, otm_price) { step.upper_guess() } else { step.lower_guess() });
+    finished(low, high, otm_price, s, growth)
 }
 
 /// Eight quotes; a lane that is never set has no solution.
@@ -116,16 +117,10 @@ impl Lanes {
     /// [`solved`] of each lane.
     #[inline]
     pub(super) fn solve(&self) -> [Option<Solved>; LANES] {
-        let mut s = [0.0; LANES];
-        let mut m = [0.0; LANES];
-        let inputs = self.low.iter().zip(&self.high).zip(&self.price);
-        for ((s, m), ((low, high), price)) in s.iter_mut().zip(m.iter_mut()).zip(inputs) {
-            (*s, *m) = first_step(*low, *high, *price);
-        }
+        let [s, growth] = first_steps(&self.low, &self.high, &self.price);
         let mut out = [None; LANES];
-        let inputs = self.low.iter().zip(&self.high).zip(&self.price);
-        for ((out, (s, m)), ((low, high), price)) in out.iter_mut().zip(s.iter().zip(&m)).zip(inputs) {
-            *out = finished(*low, *high, *price, *s, *m);
+        for (l, out) in out.iter_mut().enumerate() {
+            *out = finished(self.low[l], self.high[l], self.price[l], s[l], growth[l]);
         }
         out
     }
@@ -133,63 +128,134 @@ impl Lanes {
 
 /// Accepts the first step, or searches on.
 #[inline]
-fn finished(low: f64, high: f64, price: f64, s: f64, m: f64) -> Option<Solved> {
+fn finished(low: f64, high: f64, price: f64, s: f64, growth: f64) -> Option<Solved> {
     if !(low > 0.0 && high < f64::INFINITY && high <= 1e300 * low && price > 0.0 && price < low) {
         return None;
     }
-    if s > 0.0 { Some(Solved { s, m, iterations: 1 }) } else { search(low, high, price) }
+    if s > 0.0 {
+        let distance = if is_upper(low, price) { low - price } else { price };
+        Some(Solved { s, iterations: 1, slope: distance * growth })
+    } else {
+        search(low, high, price)
+    }
 }
 
-/// `(s, m)` after one step from the first guess, `s` negative where the step does not settle it. Whatever the inputs,
-/// it only computes: no branch hinders vectors.
+/// Whether a price is solved by its distance to the bound rather than by itself.
 #[inline(always)]
-fn first_step(low: f64, high: f64, price: f64) -> (f64, f64) {
-    let ratio = high / low;
-    let root = ratio.sqrt();
-    let m = ln_normal(ratio);
-    let unit = 1.0 / (low * root);
-    let b = price * unit;
-    let guess = lower_guess(m, b, (high - low) * unit);
-    let inverse = 1.0 / guess;
-    let h = m * inverse;
-    let t = 0.5 * guess;
-    // Two Mills ratios over one denominator: their difference is the price over phi(h) e^{-t^2/2}.
-    let (p1, q1) = mills_fraction(h - t);
-    let (p2, q2) = mills_fraction(h + t);
-    let over = p1 * q2 - p2 * q1;
-    let under = q1 * q2;
-    let gap = ln_normal(INV_SQRT_2PI * over / (under * b)) - 0.5 * (h * h + t * t);
-    let step = householder(gap, over / under, h, inverse, guess);
-    // Below h - t = -1 the fraction is no Mills ratio; a settled step is far from there.
-    let settled = (over > 0.0)
-        & (price <= LOWER_PRICE_MAX * low)
-        & (step.abs() <= FIRST_CHANGE_MAX * guess)
-        & (t - h <= 1.0)
-        & (h <= 40.0);
-    (if settled { guess + step } else { -1.0 }, m)
+fn is_upper(low: f64, price: f64) -> bool {
+    price > LOWER_PRICE_MAX * low
 }
 
-/// The step of fourth order on `ln` of the price; `value` is the price over its derivative in `s`, `gap` the
-/// logarithm's distance to the target.
+/// Total deviation and growth of each lane after its first step; see [`FirstStep::taken`].
+fn first_steps(low: &[f64; LANES], high: &[f64; LANES], price: &[f64; LANES]) -> [[f64; LANES]; 2] {
+    let zero = [0.0; LANES];
+    let (mut m, mut side, mut value, mut guess) = (zero, zero, zero, zero);
+    let (mut s, mut growth) = (zero, zero);
+    for l in 0..LANES {
+        let step = FirstStep::new(low[l], high[l], price[l]);
+        (m[l], side[l], value[l], guess[l]) = (step.m, step.side, step.value, step.lower_guess());
+    }
+    if side.contains(&-1.0) {
+        for l in 0..LANES {
+            let upper = upper_guess(m[l], value[l]);
+            guess[l] = if side[l] < 0.0 { upper } else { guess[l] };
+        }
+    }
+    for l in 0..LANES {
+        (s[l], growth[l]) =
+            FirstStep { m: m[l], side: side[l], value: value[l], over_price: 0.0, sum: 0.0 }.taken(guess[l]);
+    }
+    [s, growth]
+}
+
+/// What a first guess and the step from it share. Whatever the inputs, it only computes: no branch hinders vectors.
+#[derive(Clone, Copy)]
+struct FirstStep {
+    m: f64,
+    /// 1 where the price itself is solved, -1 where its distance to the bound is; either over `sqrt(FK)` is `value`.
+    side: f64,
+    value: f64,
+    /// `mu + b` over `b` and over one, see the module.
+    over_price: f64,
+    sum: f64,
+}
+
+impl FirstStep {
+    #[inline(always)]
+    fn new(low: f64, high: f64, price: f64) -> Self {
+        let unit = 1.0 / (low * high).sqrt();
+        let sum = price + (high - low);
+        let upper = is_upper(low, price);
+        Self {
+            m: ln_normal(high / low),
+            side: if upper { -1.0 } else { 1.0 },
+            value: unit * if upper { low - price } else { price },
+            over_price: sum / price,
+            sum: sum * unit,
+        }
+    }
+
+    #[inline(always)]
+    fn lower_guess(&self) -> f64 {
+        lower_guess(self.m, self.sum, self.over_price)
+    }
+
+    #[inline(always)]
+    fn upper_guess(&self) -> f64 {
+        upper_guess(self.m, self.value)
+    }
+
+    /// The total deviation after one step from a guess, negative where the step does not settle it, and there the price's
+    /// derivative over the price (or over its distance to the bound).
+    #[inline(always)]
+    fn taken(&self, guess: f64) -> (f64, f64) {
+        let Self { m, side, value, .. } = *self;
+        let inverse = 1.0 / guess;
+        let h = m * inverse;
+        let t = 0.5 * guess;
+        // Two Mills ratios over one denominator: their difference is the price over phi(h) e^{-t^2/2}, their sum the
+        // distance to the bound.
+        let (p1, q1) = mills_fraction(side * (h - t));
+        let (p2, q2) = mills_fraction(h + t);
+        let over = side * (p1 * q2) - p2 * q1;
+        let under = q1 * q2;
+        let gap = ln_normal(INV_SQRT_2PI * (side * over) / (under * value)) - 0.5 * (h * h + t * t);
+        let (step, bend) = householder(gap, over / under, under / over, h, inverse, guess);
+        // The derivative is another factor of the same expansion: e^e with a small e.
+        let e = gap + bend;
+        let growth = side * (under / over) * (1.0 + e * (1.0 + 0.5 * e * (1.0 + e * (1.0 / 3.0))));
+        // Below -1 the fraction is no Mills ratio; a settled step is far from there.
+        let settled = (side * over > 0.0)
+            & (value > 0.0)
+            & (step.abs() <= FIRST_CHANGE_MAX * guess)
+            & (side * (t - h) <= 1.0)
+            & (h + t <= 40.0)
+            & ((side > 0.0) | (m <= MONEYNESS_UPPER_MAX));
+        (if settled { guess + step } else { -1.0 }, growth)
+    }
+}
+
+/// The step of fourth order on `ln` of the price; `value` is the price over its derivative in `s`, `g1` its inverse,
+/// `gap` the logarithm's distance to the target. The second result is by how much the derivative's logarithm moves.
 #[inline(always)]
-fn householder(gap: f64, value: f64, h: f64, inverse: f64, s: f64) -> f64 {
-    let g1 = 1.0 / value;
+fn householder(gap: f64, value: f64, g1: f64, h: f64, inverse: f64, s: f64) -> (f64, f64) {
     let slope = h * inverse;
     let a = h * slope - 0.25 * s;
     let a1 = -3.0 * slope * slope - 0.25;
     let ratio2 = a - g1;
     let ratio3 = a * a + a1 + g1 * (2.0 * g1 - 3.0 * a);
     let newton = -gap * value;
-    newton * (1.0 + 0.5 * ratio2 * newton) / (1.0 + newton * (ratio2 + newton * ratio3 * (1.0 / 6.0)))
+    let step = newton * (1.0 + 0.5 * ratio2 * newton) / (1.0 + newton * (ratio2 + newton * ratio3 * (1.0 / 6.0)));
+    (step, step * (a + 0.5 * a1 * step))
 }
 
-/// Within 1.3e-4 for `m <= 3.2`, `s <= 1.5` and prices of at most 0.4 of their bound.
+/// Within 1.3e-4 for `m <= 3.2`, `s <= 1.5` and prices of at most 0.4 of their bound; from `b + mu` and what it is over
+/// `b`.
 #[inline(always)]
-fn lower_guess(m: f64, b: f64, distance: f64) -> f64 {
+fn lower_guess(m: f64, sum: f64, over_price: f64) -> f64 {
     // Bachelier: mu = h s_N, b = s_N (phi(h) - h Phi(-h)); s_N / (b + mu) is a function of ln(1 + mu/b), and a
     // rational one of w, the root that grows like h.
-    let sum = b + distance;
-    let w = (1.0 + ln_coarse(sum / b)).sqrt() - 1.0;
+    let w = (1.0 + ln_coarse(over_price)).sqrt() - 1.0;
     let w2 = w * w;
     let over = (2.506_684_63 - 0.833_012_321 * w) + w2 * ((1.064_520_39 - 0.039_864_821_4 * w) + 0.200_641_01 * w2);
     let under = (1.0 + 0.669_406_909 * w)
@@ -206,9 +272,10 @@ fn lower_guess(m: f64, b: f64, distance: f64) -> f64 {
 }
 
 /// Within 3e-4 for `m <= 4` and prices above 0.38 of their bound, from the distance to the bound over `sqrt(FK)`.
+#[inline(always)]
 fn upper_guess(m: f64, complement: f64) -> f64 {
     // At the forward t = s/2 is a normal quantile; elsewhere it is that times a function of m/t and t.
-    let v = (-2.0 * ln(0.5 * complement)).max(0.0).sqrt();
+    let v = (-2.0 * ln_normal(0.5 * complement)).max(0.0).sqrt();
     let over = 2.704_194_51 + v * (1.963_958_81 + v * 0.099_071_563);
     let under = 1.0 + v * (2.130_701_6 + v * (0.608_182_884 + v * 0.016_060_488_8));
     let quantile = v - over / under;
@@ -238,7 +305,7 @@ fn search(low: f64, high: f64, price: f64) -> Option<Solved> {
     let guess = if upper && m <= MONEYNESS_UPPER_MAX {
         upper_guess(m, complement / root)
     } else if !upper && m <= MONEYNESS_MAX {
-        lower_guess(m, c / root, (high - low) / low / root)
+        lower_guess(m, (c + (high - low) / low) / root, 1.0 + (high - low) / low / c)
     } else {
         distant_guess(m, c, complement)
     };
@@ -256,7 +323,7 @@ fn search(low: f64, high: f64, price: f64) -> Option<Solved> {
         }
         let gap = ln(value.abs()) - 0.5 * (h * h + t * t) - target;
         let newton = -gap * value;
-        let next = s + householder(gap, value, h, 1.0 / s, s);
+        let next = s + householder(gap, value, 1.0 / value, h, 1.0 / s, s).0;
         // Far from the solution the series may point anywhere; then the Newton step, kept within a factor of two.
         let next = if next > 0.25 * s && next < 4.0 * s { next } else { (s + newton).max(0.5 * s).min(2.0 * s) };
         let change = (next - s).abs();
@@ -265,7 +332,9 @@ fn search(low: f64, high: f64, price: f64) -> Option<Solved> {
             return None;
         }
         if change <= CHANGE_MAX * s {
-            return Some(Solved { s, m, iterations });
+            let h = m / s;
+            let slope = (low * high).sqrt() * INV_SQRT_2PI * exp(-0.5 * (h * h + 0.25 * s * s));
+            return Some(Solved { s, iterations, slope: if slope.is_finite() { slope } else { 0.0 } });
         }
     }
     None

@@ -177,7 +177,7 @@ pub fn implied_volatility(
 ) -> Implied {
     let terms = Terms::new(forward, t, discount_factor);
     match terms.time_value(option_type, strike, price) {
-        Ok(time_value) => terms.ended(strike, inverse::solved(forward, strike, time_value), half_spread),
+        Ok(time_value) => terms.ended(inverse::solved(forward, strike, time_value), half_spread),
         Err(early) => early,
     }
 }
@@ -202,9 +202,12 @@ pub fn implied_volatilities(
             }
         }
         let answers = early.into_iter().zip(lanes.solve());
-        out.extend(quotes.iter().zip(answers).map(|(quote, (early, solved))| {
-            early.unwrap_or_else(|| terms.ended(quote.strike, solved, quote.half_spread))
-        }));
+        out.extend(
+            quotes
+                .iter()
+                .zip(answers)
+                .map(|(quote, (early, solved))| early.unwrap_or_else(|| terms.ended(solved, quote.half_spread))),
+        );
     }
     out
 }
@@ -258,13 +261,9 @@ impl Terms {
     }
 
     #[inline]
-    fn ended(&self, strike: f64, solved: Option<Solved>, half_spread: f64) -> Implied {
-        let Some(Solved { s, m, iterations }) = solved else { return NOTHING };
-        let h = m / s;
-        // sqrt(FK) phi(h) e^{-t^2/2}, as in `vega`.
-        let density = INV_SQRT_2PI * exp(-0.5 * (h * h + 0.25 * s * s));
-        let vega = self.discount_factor * (self.forward * strike).sqrt() * self.root_t * density;
-        let vega = if vega.is_finite() { vega } else { 0.0 };
+    fn ended(&self, solved: Option<Solved>, half_spread: f64) -> Implied {
+        let Some(Solved { s, iterations, slope, .. }) = solved else { return NOTHING };
+        let vega = self.discount_factor * self.root_t * slope;
         let low = half_spread > LOW_VEGA_UNCERTAINTY * vega;
         Implied {
             volatility: Some(s / self.root_t),
