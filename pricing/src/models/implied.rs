@@ -6,8 +6,12 @@ use crate::models::{Implied, ModelInput, black};
 use crate::vocabulary::{OptionType, PricingMethod, VolatilityStatus};
 
 const ITERATIONS_MAX: u32 = 60;
-/// A step below this share of the volatility ends the search; the secant has then squared it.
+/// A step below this share of the volatility ends the search.
 const STEP_TOLERANCE: f64 = 1e-7;
+/// So does one below this share from the parabola through three points, where the product of it and the step before is below
+/// the second share: what it leaves is smaller still by the step before that.
+const STEP_MAX: f64 = 1e-3;
+const PREDICTED: f64 = 3e-9;
 /// Nor does the scale itself resolve more than this share of its value.
 const GAP_TOLERANCE: f64 = 1e-13;
 /// Exercise value and price are one where they differ by less than this share of the strike.
@@ -146,7 +150,7 @@ fn search(evaluate: &impl Fn(f64) -> Option<Valued>, scale: &Scale, root_time: f
     let (mut low, mut high) = (VOLATILITY_MIN, VOLATILITY_MAX);
     let mut sigma = (target / root_time).clamp(1.02 * low, 0.98 * high);
     let mut slope = root_time;
-    let mut before: Option<(f64, f64)> = None;
+    let mut curve = Curve::default();
     let mut method = PricingMethod::Boundary;
     for iterations in 1..=ITERATIONS_MAX {
         let valued = evaluate(sigma)?;
@@ -159,14 +163,12 @@ fn search(evaluate: &impl Fn(f64) -> Option<Valued>, scale: &Scale, root_time: f
         } else {
             high = sigma;
         }
-        if let Some((sigma_before, gap_before)) = before {
-            let secant = (gap - gap_before) / (sigma - sigma_before);
-            if secant.is_finite() && secant > 0.0 && (sigma - sigma_before).abs() > 1e-6 * sigma {
-                slope = secant;
-            }
-        }
-        before = Some((sigma, gap));
+        curve.add(sigma, gap);
+        slope = curve.slope().unwrap_or(slope);
         let mut next = sigma - gap / slope;
+        if let Some(bent) = curve.bent(next) {
+            next = sigma - gap / bent;
+        }
         let inside = next > low && next < high;
         // Every fourth late step halves the bracket, so that no shape of the curve is slow.
         if !inside || (iterations > 8 && iterations % 4 == 0) {
@@ -179,7 +181,8 @@ fn search(evaluate: &impl Fn(f64) -> Option<Valued>, scale: &Scale, root_time: f
             };
         }
         let step = (next - sigma).abs();
-        if step <= STEP_TOLERANCE * sigma || valued.price == price {
+        let predicted = inside && step <= STEP_MAX * sigma && curve.predicts(step, sigma);
+        if step <= STEP_TOLERANCE * sigma || valued.price == price || predicted {
             let outcome = if next <= 1.001 * VOLATILITY_MIN && valued.price > price {
                 Outcome::Below
             } else if next >= 0.999 * VOLATILITY_MAX && valued.price < price {
@@ -187,9 +190,59 @@ fn search(evaluate: &impl Fn(f64) -> Option<Valued>, scale: &Scale, root_time: f
             } else {
                 Outcome::Solved
             };
-            return Some(Found { outcome, sigma: next, vega: slope * scale.slope(target), method, iterations });
+            let vega = curve.tangent(next).unwrap_or(slope) * scale.slope(target);
+            return Some(Found { outcome, sigma: next, vega, method, iterations });
         }
         sigma = next;
     }
     None
+}
+
+/// The last three points of a search, `(volatility, gap)`, the newest first.
+#[derive(Clone, Copy, Default)]
+struct Curve {
+    points: [Option<(f64, f64)>; 3],
+}
+
+impl Curve {
+    fn add(&mut self, sigma: f64, gap: f64) {
+        let [newest, middle, _] = self.points;
+        // Two points that are nearly one tell no slope.
+        let apart = newest.is_none_or(|(s, _)| (s - sigma).abs() > 1e-6 * sigma);
+        self.points = if apart { [Some((sigma, gap)), newest, middle] } else { [Some((sigma, gap)), middle, None] };
+    }
+
+    /// Through the last two, where it rises.
+    fn slope(&self) -> Option<f64> {
+        let [Some(a), Some(b), _] = self.points else { return None };
+        rising((a.1 - b.1) / (a.0 - b.0))
+    }
+
+    /// Second divided difference.
+    fn bend(&self) -> Option<f64> {
+        let [Some(a), Some(b), Some(c)] = self.points else { return None };
+        let bend = ((a.1 - b.1) / (a.0 - b.0) - (b.1 - c.1) / (b.0 - c.0)) / (a.0 - c.0);
+        bend.is_finite().then_some(bend)
+    }
+
+    /// From the newest point to where the parabola meets a volatility near its root.
+    fn bent(&self, near: f64) -> Option<f64> {
+        let [Some(_), Some(b), _] = self.points else { return None };
+        rising(self.slope()? + self.bend()? * (near - b.0)).filter(|bent| self.slope().is_some_and(|s| *bent > 0.5 * s))
+    }
+
+    /// The parabola's derivative.
+    fn tangent(&self, at: f64) -> Option<f64> {
+        let [Some(a), Some(b), _] = self.points else { return None };
+        rising(self.slope()? + self.bend()? * ((at - a.0) + (at - b.0)))
+    }
+
+    fn predicts(&self, step: f64, sigma: f64) -> bool {
+        let [Some(a), Some(b), Some(_)] = self.points else { return false };
+        step * (a.0 - b.0).abs() <= PREDICTED * sigma * sigma
+    }
+}
+
+fn rising(slope: f64) -> Option<f64> {
+    (slope.is_finite() && slope > 0.0).then_some(slope)
 }

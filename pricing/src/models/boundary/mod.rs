@@ -27,11 +27,11 @@ pub const VOLATILITY_MIN: f64 = 0.001;
 /// Largest volatility.
 pub const VOLATILITY_MAX: f64 = 13.0;
 /// Boundary iteration stops when a step moves prices by less than about this share of the strike.
-const TOLERANCE: f64 = 2e-7;
+const TOLERANCE: f64 = 5e-7;
 const TOLERANCE_FINE: f64 = 1e-11;
 /// Of one option by itself.
-const TOLERANCE_ALONE: f64 = 5e-7;
-const TOLERANCE_CAREFUL: f64 = 1e-8;
+const TOLERANCE_ALONE: f64 = 3e-6;
+const TOLERANCE_CAREFUL: f64 = 3e-7;
 
 /// Drift over deviation, `|r - q| sqrt(T) / sigma`, up to which the standard rules resolve the kernels to 1e-5 of the
 /// strike; beyond, the fine ones do, boundary by boundary.
@@ -74,7 +74,7 @@ impl Depth {
 /// How exactly one option by itself is priced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Accuracy {
-    /// The rules of the close: within 5e-7 of the strike in the mean square.
+    /// Within 5e-7 of the strike in the mean square.
     Standard,
     /// Within 5e-8 of the strike in the mean square.
     Fine,
@@ -203,7 +203,10 @@ impl BoundaryModel {
         }
         let steepness = self.steepness(sigma)?;
         let (rules, tolerance) = match accuracy {
-            Accuracy::Standard if self.is_coarse_enough(sigma, steepness) => (Rules::standard(), TOLERANCE_ALONE),
+            Accuracy::Standard if self.is_coarse_enough(2.0 * sigma, 2.0 * steepness) => {
+                (Rules::light(), TOLERANCE_ALONE)
+            }
+            Accuracy::Standard if self.is_coarse_enough(sigma, steepness) => (Rules::standard(), TOLERANCE),
             Accuracy::Fine if self.is_coarse_enough(sigma, 2.0 * steepness) => (Rules::careful(), TOLERANCE_CAREFUL),
             _ => (Rules::fine(), TOLERANCE_FINE),
         };
@@ -300,7 +303,7 @@ impl Boundary<'_> {
         if log_spot <= self.outline.log_limit - self.depth_now() {
             return Some(exercise);
         }
-        let value = self.european(spot) + self.premium(terms, spot, log_spot).max(0.0);
+        let value = self.european(spot) + premium(terms, self.sigma, self.depth.values(), spot, log_spot).max(0.0);
         Some(value.max(exercise))
     }
 
@@ -319,35 +322,6 @@ impl Boundary<'_> {
         let forward = spot * outline.growth;
         outline.discount
             * ((1.0 - forward).max(0.0) + black::out_of_the_money_price(forward, 1.0, self.sigma * outline.root_time))
-    }
-
-    fn premium(&self, terms: &Terms, spot: f64, log_spot: f64) -> f64 {
-        let outline = self.outline;
-        let above = log_spot - outline.log_limit;
-        let inverse = 1.0 / self.sigma;
-        let drift = (outline.rate - outline.dividend_yield) * inverse;
-        let half = 0.5 * self.sigma;
-        let points = &terms.price;
-        let count = points.root.len();
-        let mut lower = [0.0; PRICE_POINTS_MAX];
-        let mut upper = [0.0; PRICE_POINTS_MAX];
-        let (Some(lower), Some(upper)) = (lower.get_mut(..count), upper.get_mut(..count)) else {
-            return f64::NAN;
-        };
-        let each = points.root.iter().zip(&points.inverse_root).zip(self.depth.values());
-        for ((lower, upper), ((root, inverse_root), w)) in lower.iter_mut().zip(upper.iter_mut()).zip(each) {
-            let base = (above + w) * inverse * inverse_root + drift * root;
-            *lower = half * root - base;
-            *upper = -half * root - base;
-        }
-        terms.rules.normal_cdf_each(lower);
-        let received: f64 = lower.iter().zip(&points.rate_kernel).map(|(n, kernel)| kernel * n).sum();
-        if outline.dividend_yield == 0.0 {
-            return received;
-        }
-        terms.rules.normal_cdf_each(upper);
-        let paid: f64 = upper.iter().zip(&points.yield_kernel).map(|(n, kernel)| kernel * n).sum();
-        received - spot * paid
     }
 
     /// Price and delta of the put in `spot`.
@@ -378,6 +352,35 @@ impl Boundary<'_> {
         }
         Some((price, delta))
     }
+}
+
+/// What the right to exercise early is worth.
+fn premium(terms: &Terms, sigma: f64, depth: &[f64], spot: f64, log_spot: f64) -> f64 {
+    let outline = &terms.outline;
+    let above = log_spot - outline.log_limit;
+    let inverse = 1.0 / sigma;
+    let drift = (outline.rate - outline.dividend_yield) * inverse;
+    let half = 0.5 * sigma;
+    let points = &terms.price;
+    let count = points.root.len();
+    let mut lower = [0.0; PRICE_POINTS_MAX];
+    let mut upper = [0.0; PRICE_POINTS_MAX];
+    let (Some(lower), Some(upper)) = (lower.get_mut(..count), upper.get_mut(..count)) else {
+        return f64::NAN;
+    };
+    let each = points.root.iter().zip(&points.inverse_root).zip(depth);
+    for ((lower, upper), ((root, inverse_root), w)) in lower.iter_mut().zip(upper.iter_mut()).zip(each) {
+        let base = (above + w) * inverse * inverse_root + drift * root;
+        *lower = half * root - base;
+        *upper = -half * root - base;
+    }
+    terms.rules.normal_cdf_each(lower);
+    let received = solver::dot(lower, &points.rate_kernel);
+    if outline.dividend_yield == 0.0 {
+        return received;
+    }
+    terms.rules.normal_cdf_each(upper);
+    received - spot * solver::dot(upper, &points.yield_kernel)
 }
 
 fn density(x: f64) -> f64 {

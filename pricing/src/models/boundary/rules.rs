@@ -3,14 +3,15 @@
 use std::f64::consts::FRAC_PI_4;
 use std::sync::LazyLock;
 
-use crate::math::{
-    chebyshev_nodes, gauss_legendre, normal_cdf_each, normal_cdf_quick, normal_cdf_short, normal_cdf_short_each,
-};
+use crate::math::{chebyshev_nodes, gauss_legendre, normal_cdf_each, normal_cdf_short_each};
 
 /// No [`Order`] has more price points.
 pub(super) const PRICE_POINTS_MAX: usize = 64;
 /// No [`Order`] has more unknowns.
 pub(super) const BOUNDARY_NODES_MAX: usize = 20;
+
+/// Times at which an iteration's first guess is made; every node's own where the last digit counts.
+const SEED_NODES: usize = 4;
 
 /// How finely a boundary is solved and a price is integrated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,6 +59,10 @@ pub(super) struct Rules {
     /// Column `k`, entry `i * order.equation + j`: the share of unknown `k` in the squared boundary at remaining time
     /// `tau_i cos^2 theta_j`.
     pub equation_columns: Vec<f64>,
+    /// `sqrt(tau / T)` of the times at which an iteration's first guess is made, from 1 down.
+    pub seed_share: Vec<f64>,
+    /// Row `i`: the shares of the squared guesses there in that of unknown `i`.
+    pub seed_matrix: Vec<f64>,
     /// Row `j` gives it at `T cos^2 theta_j` of the price rule.
     pub price_matrix: Vec<f64>,
 }
@@ -80,20 +85,32 @@ impl Rules {
         for cosine in &price.cosine {
             price_matrix.extend(lagrange_row(&nodes, 2.0 * cosine - 1.0).take(order.boundary));
         }
-        Self { order, root_share, equation, price, equation_columns, price_matrix }
+        let seed_count = if order.exact { order.boundary } else { SEED_NODES };
+        let seed_nodes = chebyshev_nodes(seed_count + 1);
+        let seed_share = seed_nodes.iter().take(seed_count).map(|x| 0.5 * (1.0 + x)).collect();
+        let at_unknown = |share: &f64| lagrange_row(&seed_nodes, 2.0 * share - 1.0).take(seed_count);
+        let seed_matrix = root_share.iter().flat_map(at_unknown).collect();
+        Self { order, root_share, equation, price, equation_columns, seed_share, seed_matrix, price_matrix }
     }
 
     /// The rules of the close.
     pub(super) fn standard() -> &'static Self {
         static RULES: LazyLock<Rules> =
-            LazyLock::new(|| Rules::new(Order { boundary: 10, equation: 12, price: 24, exact: false }));
+            LazyLock::new(|| Rules::new(Order { boundary: 8, equation: 9, price: 20, exact: false }));
+        &RULES
+    }
+
+    /// One option by itself to 5e-7 of the strike.
+    pub(super) fn light() -> &'static Self {
+        static RULES: LazyLock<Rules> =
+            LazyLock::new(|| Rules::new(Order { boundary: 6, equation: 8, price: 16, exact: false }));
         &RULES
     }
 
     /// One option by itself to 5e-8 of the strike.
     pub(super) fn careful() -> &'static Self {
         static RULES: LazyLock<Rules> =
-            LazyLock::new(|| Rules::new(Order { boundary: 14, equation: 20, price: 40, exact: false }));
+            LazyLock::new(|| Rules::new(Order { boundary: 10, equation: 12, price: 24, exact: false }));
         &RULES
     }
 
@@ -104,12 +121,8 @@ impl Rules {
         &RULES
     }
 
-    /// The distribution function, as exactly as the order asks.
-    pub(super) fn normal_cdf(&self, x: f64) -> f64 {
-        if self.order.exact { normal_cdf_quick(x) } else { normal_cdf_short(x) }
-    }
-
     /// The distribution function of each element, as exactly as the order asks.
+    #[inline(always)]
     pub(super) fn normal_cdf_each(&self, values: &mut [f64]) {
         if self.order.exact { normal_cdf_each(values) } else { normal_cdf_short_each(values) }
     }

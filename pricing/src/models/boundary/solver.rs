@@ -1,8 +1,9 @@
 //! The exercise boundary at one volatility: seed, then fixed-point iteration.
 
 use super::Depth;
+use super::rules::BOUNDARY_NODES_MAX;
 use super::terms::{Outline, Terms};
-use crate::math::{INV_SQRT_2PI, exp, exp_short, ln, normal_cdf_short};
+use crate::math::{INV_SQRT_2PI, exp_normal, exp_short, ln, ln_normal, normal_cdf_short};
 
 /// How an iteration ended.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -13,10 +14,13 @@ pub(super) struct Ending {
     pub residual: f64,
 }
 
+/// One number per unknown; those beyond the order's are zero.
+pub(super) type NodeValues = [f64; BOUNDARY_NODES_MAX];
+
 /// A solved boundary: `w = ln(limit / B)` at the unknown nodes, from expiry's far end down.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Solved {
-    pub depth: Vec<f64>,
+    pub depth: NodeValues,
     pub ending: Ending,
 }
 
@@ -33,41 +37,62 @@ pub(super) fn solve(terms: &Terms, sigma: f64, tolerance: f64) -> Option<Solved>
     let Terms { rules, outline, .. } = terms;
     let n = rules.order.boundary;
     let l = rules.order.equation;
-    let mut depth = seed(terms, sigma);
-    let mut squared: Vec<f64> = depth.iter().map(|w| w * w).collect();
-    let mut lower = vec![0.0; n * l];
-    let mut upper = vec![0.0; n * l];
     let deepest = deepest(outline, sigma);
+    let mut depth = seed(terms, sigma, deepest);
+    let mut squared = depth.map(|w| w * w);
+    // The points of every equation, then each node's own argument.
+    let mut lower = vec![0.0; n * l + n];
+    let mut upper = lower.clone();
+    let mut ratios = [1.0; BOUNDARY_NODES_MAX];
+    let mut nodes = [NodeTerms::default(); BOUNDARY_NODES_MAX];
+    for (node, share) in nodes.iter_mut().zip(&rules.root_share) {
+        *node = NodeTerms::new(outline, sigma, *share);
+    }
     let drift = (outline.rate - outline.dividend_yield) / sigma;
     let mut ending = Ending { iterations: 0, residual: f64::INFINITY };
     while ending.iterations < ITERATIONS_MAX {
         arguments(terms, sigma, drift, &depth, &squared, &mut lower, &mut upper);
+        let (lower_inner, lower_own) = lower.split_at_mut(n * l);
+        let (upper_inner, upper_own) = upper.split_at_mut(n * l);
+        for (((lower, upper), node), w) in lower_own.iter_mut().zip(upper_own.iter_mut()).zip(&nodes).zip(&depth) {
+            (*lower, *upper) = node.edges(outline, *w);
+        }
+        rules.normal_cdf_each(lower_own);
+        rules.normal_cdf_each(upper_own);
         ending.iterations += 1;
         let first = ending.iterations == 1;
-        let mut residual = 0.0_f64;
-        for (i, (depth, share)) in depth.iter_mut().zip(&rules.root_share).enumerate() {
-            let root_tau = share * outline.root_time;
-            let tau = root_tau * root_tau;
-            let row = i * l..(i + 1) * l;
-            let stdev = sigma * root_tau;
-            let base = (outline.log_limit - *depth) / stdev + drift * root_tau;
-            let (lower_edge, upper_edge) = (base - 0.5 * stdev, base + 0.5 * stdev);
-            let (rate_factor, yield_factor) = (exp(-outline.rate * tau), exp(-outline.dividend_yield * tau));
-            let numerator = rate_factor * rules.normal_cdf(lower_edge)
-                + dot(&terms.equation.rate_kernel[row.clone()], &lower[row.clone()]);
-            let denominator = yield_factor * rules.normal_cdf(upper_edge)
-                + dot(&terms.equation.yield_kernel[row.clone()], &upper[row]);
-            let mut change = ln(numerator / denominator) - (outline.log_limit - *depth);
-            if first {
-                let slope = (rate_factor * density(lower_edge) / numerator
-                    - yield_factor * density(upper_edge) / denominator)
-                    / stdev;
-                change /= 1.0 - slope;
+        // What a Jacobi-Newton step divides the change by.
+        let mut shares = [1.0; BOUNDARY_NODES_MAX];
+        let kernels = terms.equation.rate_kernel.chunks_exact(l).zip(terms.equation.yield_kernel.chunks_exact(l));
+        let inner = lower_inner.chunks_exact(l).zip(upper_inner.chunks_exact(l));
+        let own = lower_own.iter().zip(upper_own.iter());
+        for ((((ratio, share), (node, w)), (own_lower, own_upper)), ((lower, upper), (rate_kernel, yield_kernel))) in
+            ratios.iter_mut().zip(&mut shares).zip(nodes.iter().zip(&depth)).zip(own).zip(inner.zip(kernels))
+        {
+            let numerator = node.rate_factor * own_lower + dot(rate_kernel, lower);
+            let denominator = node.yield_factor * own_upper + dot(yield_kernel, upper);
+            *ratio = numerator / denominator;
+            if !(*ratio >= f64::MIN_POSITIVE && *ratio <= f64::MAX) {
+                return None;
             }
+            if first {
+                let (lower_edge, upper_edge) = node.edges(outline, *w);
+                let slope = (node.rate_factor * density(lower_edge) / numerator
+                    - node.yield_factor * density(upper_edge) / denominator)
+                    * node.inverse_stdev;
+                *share = 1.0 - slope;
+            }
+        }
+        for ratio in ratios.iter_mut().take(n) {
+            *ratio = ln_normal(*ratio);
+        }
+        let mut residual = 0.0_f64;
+        for ((depth, log_ratio), share) in depth.iter_mut().zip(&ratios).zip(&shares).take(n) {
+            let change = ((outline.log_limit - *depth) - log_ratio) / share;
             if !change.is_finite() {
                 return None;
             }
-            let next = (*depth - change).max(0.5 * *depth).min(deepest);
+            let next = (*depth + change).max(0.5 * *depth).min(deepest);
             residual = residual.max((next - *depth).abs() * price_weight(outline, *depth));
             *depth = next;
         }
@@ -82,6 +107,41 @@ pub(super) fn solve(terms: &Terms, sigma: f64, tolerance: f64) -> Option<Solved>
     None
 }
 
+/// What an equation has of its own node's time.
+#[derive(Clone, Copy, Default)]
+struct NodeTerms {
+    half_stdev: f64,
+    inverse_stdev: f64,
+    /// `(r - q) sqrt(tau) / sigma`.
+    drift: f64,
+    /// `e^{-r tau}` and `e^{-q tau}`.
+    rate_factor: f64,
+    yield_factor: f64,
+}
+
+impl NodeTerms {
+    fn new(outline: &Outline, sigma: f64, share: f64) -> Self {
+        let root_tau = share * outline.root_time;
+        let tau = root_tau * root_tau;
+        let stdev = sigma * root_tau;
+        Self {
+            half_stdev: 0.5 * stdev,
+            inverse_stdev: 1.0 / stdev,
+            drift: (outline.rate - outline.dividend_yield) / sigma * root_tau,
+            // Rates and times are bounded, see `Regime::SingleBoundary`.
+            rate_factor: exp_normal(-outline.rate * tau),
+            yield_factor: exp_normal(-outline.dividend_yield * tau),
+        }
+    }
+
+    /// `d-` and `d+` at the boundary itself, whose strike is the payoff's.
+    #[inline(always)]
+    fn edges(&self, outline: &Outline, depth: f64) -> (f64, f64) {
+        let base = (outline.log_limit - depth) * self.inverse_stdev + self.drift;
+        (base - self.half_stdev, base + self.half_stdev)
+    }
+}
+
 /// `Phi(d-)` and `Phi(d+)` at every point of every equation.
 fn arguments(
     terms: &Terms,
@@ -94,6 +154,8 @@ fn arguments(
 ) {
     let rules = terms.rules;
     let points = rules.order.equation;
+    let count = points * rules.order.boundary;
+    let (Some(lower), Some(upper)) = (lower.get_mut(..count), upper.get_mut(..count)) else { return };
     // Column by column: the sum runs over the boundary's nodes in one order at every point.
     lower.fill(0.0);
     for (column, h) in rules.equation_columns.chunks_exact(lower.len()).zip(squared) {
@@ -123,16 +185,27 @@ fn arguments(
 /// What a move of `ln B` by `sigma sqrt(T)` is worth, about: the premium's integrand at the boundary is `r - q B`. At least
 /// 1e-4, so that the boundary itself is settled where hardly any price depends on it.
 fn price_weight(outline: &Outline, depth: f64) -> f64 {
-    let income = outline.rate - outline.dividend_yield * exp(outline.log_limit - depth);
+    let income = outline.rate - outline.dividend_yield * exp_short(outline.log_limit - depth);
     (0.4 * income.abs() * outline.time).max(1e-4)
 }
 
-fn dot(a: &[f64], b: &[f64]) -> f64 {
-    a.iter().zip(b).map(|(x, y)| x * y).sum()
+/// Four sums side by side, in one fixed order.
+#[inline(always)]
+pub(super) fn dot(a: &[f64], b: &[f64]) -> f64 {
+    let (a, b) = (a.chunks_exact(4), b.chunks_exact(4));
+    let rest: f64 = a.remainder().iter().zip(b.remainder()).map(|(x, y)| x * y).sum();
+    let mut sums = [0.0; 4];
+    for (a, b) in a.zip(b) {
+        for (sum, (x, y)) in sums.iter_mut().zip(a.iter().zip(b)) {
+            *sum += x * y;
+        }
+    }
+    let [p, q, r, s] = sums;
+    ((p + r) + (q + s)) + rest
 }
 
 fn density(x: f64) -> f64 {
-    INV_SQRT_2PI * exp(-0.5 * x * x)
+    INV_SQRT_2PI * exp_short((-0.5 * x * x).max(-700.0))
 }
 
 /// The perpetual put's depth, which no boundary of finite time exceeds.
@@ -152,61 +225,69 @@ fn negative_root(b: f64, c: f64) -> f64 {
     if b > 0.0 { -0.5 * (b + root) } else { -2.0 * c / (root - b) }
 }
 
-/// Barone-Adesi and Whaley's 1987 boundary at each node by Newton's method, each from its neighbour.
-fn seed(terms: &Terms, sigma: f64) -> Vec<f64> {
+/// Barone-Adesi and Whaley's 1987 boundary by Newton's method at a few times, each from the next shorter one; between them
+/// the polynomial in `sqrt tau` through the squared depths, which vanishes at expiry.
+fn seed(terms: &Terms, sigma: f64, deepest: f64) -> NodeValues {
     let Terms { rules, outline, .. } = terms;
-    let (r, q) = (outline.rate, outline.dividend_yield);
-    let half_variance = 0.5 * sigma * sigma;
-    let deepest = deepest(outline, sigma);
-    let mut depth = vec![0.0; rules.order.boundary];
+    let mut at_nodes = [0.0; BOUNDARY_NODES_MAX];
+    let count = rules.seed_share.len().min(BOUNDARY_NODES_MAX);
     let mut w = 0.0_f64;
-    for (value, share) in depth.iter_mut().zip(&rules.root_share).rev() {
-        let root_tau = share * outline.root_time;
-        let tau = root_tau * root_tau;
-        let stdev = sigma * root_tau;
-        let inverse = 1.0 / stdev;
-        let (rate_factor, yield_factor) = (exp(-r * tau), exp(-q * tau));
-        // (1 - e^{-r tau})/r without cancellation.
-        let annuity =
-            if r * tau < 1e-3 { tau * (1.0 - r * tau * (0.5 - r * tau / 6.0)) } else { (1.0 - rate_factor) / r };
-        let lambda = negative_root((r - q) / half_variance - 1.0, 1.0 / (half_variance * annuity));
-        // Asymptotics near expiry: a few deviations, slowly fewer as time goes on.
-        w = if w == 0.0 { (3.0 * stdev).min(deepest) } else { w.max((0.5 * stdev).min(deepest)) };
-        for _ in 0..12 {
-            let b = exp_short(outline.log_limit - w);
-            let d1 = ((outline.log_limit - w) + (r - q) * tau) * inverse + 0.5 * stdev;
-            let upper = normal_cdf_short(-d1);
-            let lower = normal_cdf_short(stdev - d1);
-            let put = rate_factor * lower - b * yield_factor * upper;
-            let f = b * (1.0 - yield_factor * upper) + lambda * (1.0 - b - put);
-            let density = INV_SQRT_2PI * exp(-0.5 * d1 * d1);
-            let slope = (1.0 - yield_factor * upper) * (1.0 - lambda) + yield_factor * density * inverse;
-            let step = f / (slope * b);
-            let next = (w + step).max(0.3 * w).min(3.0 * w).min(deepest);
-            let moved = (next - w).abs();
-            w = next;
-            // The formula itself is off by more.
-            if moved < 0.03 * stdev {
-                break;
-            }
-        }
-        if !w.is_finite() {
-            w = 0.5 * stdev;
-        }
-        *value = w;
+    for (value, share) in at_nodes.iter_mut().zip(&rules.seed_share).rev() {
+        w = seed_at(outline, sigma, share * outline.root_time, w, deepest);
+        *value = w * w;
+    }
+    let at_nodes = at_nodes.get(..count).unwrap_or_default();
+    let rows = rules.seed_matrix.chunks_exact(count).zip(&rules.root_share);
+    let least = 0.25 * sigma * outline.root_time;
+    let mut depth = [0.0; BOUNDARY_NODES_MAX];
+    for (depth, (row, share)) in depth.iter_mut().zip(rows) {
+        *depth = dot(row, at_nodes).max(0.0).sqrt().max(least * share).min(deepest);
     }
     depth
+}
+
+/// One node of [`seed`], `near` the depth of the next shorter time.
+fn seed_at(outline: &Outline, sigma: f64, root_tau: f64, near: f64, deepest: f64) -> f64 {
+    let (r, q) = (outline.rate, outline.dividend_yield);
+    let half_variance = 0.5 * sigma * sigma;
+    let tau = root_tau * root_tau;
+    let stdev = sigma * root_tau;
+    let inverse = 1.0 / stdev;
+    let (rate_factor, yield_factor) = (exp_short(-r * tau), exp_short(-q * tau));
+    // (1 - e^{-r tau})/r without cancellation.
+    let annuity = if r * tau < 1e-3 { tau * (1.0 - r * tau * (0.5 - r * tau / 6.0)) } else { (1.0 - rate_factor) / r };
+    let lambda = negative_root((r - q) / half_variance - 1.0, 1.0 / (half_variance * annuity));
+    // Asymptotics near expiry: a few deviations, slowly fewer as time goes on.
+    let mut w = if near == 0.0 { (3.0 * stdev).min(deepest) } else { near.max((0.5 * stdev).min(deepest)) };
+    for _ in 0..12 {
+        let b = exp_short(outline.log_limit - w);
+        let d1 = ((outline.log_limit - w) + (r - q) * tau) * inverse + 0.5 * stdev;
+        let upper = yield_factor * normal_cdf_short(-d1);
+        let put = rate_factor * normal_cdf_short(stdev - d1) - b * upper;
+        let f = b * (1.0 - upper) + lambda * (1.0 - b - put);
+        let slope = (1.0 - upper) * (1.0 - lambda) + yield_factor * density(d1) * inverse;
+        let step = f / (slope * b);
+        let next = (w + step).max(0.3 * w).min(3.0 * w).min(deepest);
+        let moved = (next - w).abs();
+        w = next;
+        // The formula itself is off by more.
+        if moved < 0.03 * stdev {
+            break;
+        }
+    }
+    if w.is_finite() { w } else { 0.5 * stdev }
 }
 
 /// `ln(limit/B)` at the remaining times of the price's points, then at the whole time.
 pub(super) fn depth_at_price_points(terms: &Terms, sigma: f64, tolerance: f64) -> Option<Depth> {
     let Solved { depth, .. } = solve(terms, sigma, tolerance)?;
     let rules = terms.rules;
-    let squared: Vec<f64> = depth.iter().map(|w| w * w).collect();
+    let squared = depth.map(|w| w * w);
+    let squared = squared.get(..rules.order.boundary)?;
     let mut out = Depth::new(rules.order.price + 1);
     let rows = rules.price_matrix.chunks_exact(rules.order.boundary);
     for (point, row) in out.values_mut().iter_mut().zip(rows) {
-        *point = dot(row, &squared).max(0.0).sqrt();
+        *point = dot(row, squared).max(0.0).sqrt();
     }
     if let (Some(last), Some(now)) = (out.values_mut().last_mut(), depth.first()) {
         *last = *now;

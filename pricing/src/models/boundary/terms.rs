@@ -73,22 +73,33 @@ pub(super) struct Points {
 
 impl Points {
     fn new(outline: &Outline, roots: &[f64], rule: &AngleRule) -> Self {
-        let count = roots.len() * rule.sine.len();
-        let mut root = Vec::with_capacity(count);
-        let mut weight = Vec::with_capacity(count);
-        for root_tau in roots {
-            root.extend(rule.sine.iter().map(|sine| root_tau * sine));
-            let tau = root_tau * root_tau;
-            weight.extend(rule.weight.iter().map(|w| tau * w));
-        }
-        // Rates are bounded, so that the exponents stay in the range that needs no care.
-        let kernel = |rate: f64| -> Vec<f64> {
-            root.iter().zip(&weight).map(|(root, w)| rate * w * exp_normal(-rate * root * root)).collect()
-        };
-        let (rate_kernel, yield_kernel) = (kernel(outline.rate), kernel(outline.dividend_yield));
-        let inverse_root = root.iter().map(|root| 1.0 / root).collect();
-        Self { root, inverse_root, rate_kernel, yield_kernel }
+        points(outline, roots, rule)
     }
+}
+
+/// See [`Points`].
+fn points(outline: &Outline, roots: &[f64], rule: &AngleRule) -> Points {
+    let count = roots.len() * rule.sine.len();
+    let mut root = Vec::with_capacity(count);
+    let mut weight = Vec::with_capacity(count);
+    for root_tau in roots {
+        root.extend(rule.sine.iter().map(|sine| root_tau * sine));
+        let tau = root_tau * root_tau;
+        weight.extend(rule.weight.iter().map(|w| tau * w));
+    }
+    let (mut inverse_root, mut rate_kernel, mut yield_kernel) = (root.clone(), weight.clone(), weight);
+    for inverse in &mut inverse_root {
+        *inverse = 1.0 / *inverse;
+    }
+    let (rate, dividend_yield) = (outline.rate, outline.dividend_yield);
+    // Rates are bounded, so that the exponents stay in the range that needs no care.
+    for (kernel, root) in rate_kernel.iter_mut().zip(&root) {
+        *kernel = rate * *kernel * exp_normal(-rate * root * root);
+    }
+    for (kernel, root) in yield_kernel.iter_mut().zip(&root) {
+        *kernel = dividend_yield * *kernel * exp_normal(-dividend_yield * root * root);
+    }
+    Points { root, inverse_root, rate_kernel, yield_kernel }
 }
 
 // Below this, early exercise is worth less than 1e-11 of the strike: at most r T.
