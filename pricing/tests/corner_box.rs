@@ -133,7 +133,10 @@ fn complaints(terms: &Terms) -> Vec<String> {
                     };
                     let least = least(&model, terms);
                     let at_an_end = (price - bound).abs() < 1e-6 * bound || (price - least).abs() < 1e-5 * terms.strike;
-                    if !at_an_end {
+                    // A dividend that the price cannot pay in full is worth the less the more it moves: then a put may be
+                    // worth less than without volatility, and that is what the status says.
+                    let unpaid = implied.status == VolatilityStatus::BelowIntrinsic && price < least;
+                    if !at_an_end && !unpaid {
                         wrong.push(format!("{method:?} {:?} with {price} in {least}..{bound}", implied.status));
                     }
                 }
@@ -155,12 +158,8 @@ fn complaints(terms: &Terms) -> Vec<String> {
 
 /// At most `known` of the draws may be complained about: a ratchet that may only go down.
 ///
-/// It went up once, from 5, 3 and 12, with the solver that sweeps each option at its own volatility. What is left:
-/// - said openly: searches under the fallback that end NOT_CONVERGED, most of the draws with huge dividends;
-/// - WRONG and said to be OK: K = 321.18, T = 10.43, sigma 1.09 with many dividends comes back as 2.34, whose price is
-///   98.07 against 90.56; in others of many dividends the price of the volatility is a few hundredths of a percent off;
-/// - grids too coarse for deviations above 3 or so (the fallback's European value falls to nothing), and European values
-///   by parity where the price may fall below a dividend.
+/// One is left: a put at 756 of a price of 100 (volatility 204 %, T = 0.85, borrow 48 %), 0.045 below the lattice's 673.247:
+/// 6e-5 of its strike, more than the 2e-4 of the price that is asked.
 fn survey(cash: Cash, count: usize, seed: u64, known: usize) {
     let mut random = Random(seed);
     let mut report = String::new();
@@ -186,15 +185,15 @@ fn without_dividends() {
 
 #[test]
 fn with_one_dividend() {
-    survey(Cash::One, 200, 2, 7);
+    survey(Cash::One, 200, 2, 1);
 }
 
 #[test]
 fn with_many_dividends() {
-    survey(Cash::Many, 100, 3, 4);
+    survey(Cash::Many, 100, 3, 0);
 }
 
 #[test]
 fn with_dividends_larger_than_the_price() {
-    survey(Cash::Huge, 100, 4, 24);
+    survey(Cash::Huge, 100, 4, 0);
 }

@@ -12,6 +12,8 @@ pub const SPACE_INTERVALS: usize = 400;
 pub const TIME_STEPS: usize = 150;
 /// Deviations of the log price that the grid covers on either side.
 const DEVIATIONS: f64 = 6.5;
+/// `ln` of a price over another beside which it is nothing.
+const NEARLY_NOTHING: f64 = 6.0;
 /// Rounds of the exercise region's iteration per step; two or three are usual.
 const POLICY_ROUNDS_MAX: usize = 40;
 /// Time steps never exceed this, whatever the variance.
@@ -118,9 +120,7 @@ pub(crate) fn solve(
     let claim = Claim { sign, strike, rate: schedule.rate, borrow: schedule.borrow, diffusion: 0.5 * sigma * sigma };
     let mut later: Option<(Layer, Period)> = None;
     for (index, period) in schedule.periods.iter().enumerate().rev() {
-        let deviation = sigma * period.variance.max(1e-12).sqrt();
-        // Half a variance more on either side covers the price measured in shares as well as in money.
-        let half_width = deviation * DEVIATIONS + 0.5 * deviation * deviation;
+        let half_width = half_width(schedule, period, sigma);
         let spacing = 2.0 * half_width / space_intervals as f64;
         let steps = time_grid(period, schedule.expiry, time_steps, claim.diffusion);
         let growth = frame_growth(&steps, &claim, spacing);
@@ -148,6 +148,19 @@ pub(crate) fn solve(
     }
     let (layer, _) = later?;
     read(&layer, &claim, schedule, space_intervals / 2)
+}
+
+/// How far a period's grid reaches on either side of its middle, in the logarithm of the price.
+///
+/// Dividends as large as the price spread its logarithm without end, but upward no further than a price without dividends
+/// goes, and downward to nothing, where the value is a line in the price.
+fn half_width(schedule: &Schedule, period: &Period, sigma: f64) -> f64 {
+    // Half a variance more on either side covers the price measured in shares as well as in money.
+    let width = |deviation: f64| deviation * DEVIATIONS + 0.5 * deviation * deviation;
+    let spread = width(sigma * period.variance.max(1e-12).sqrt());
+    let undiminished = (schedule.rate - schedule.borrow) * period.end + ln(schedule.spot / period.forward);
+    let needed = width(sigma * period.end.max(1e-12).sqrt()) + undiminished.max(0.0) + NEARLY_NOTHING;
+    spread.min(needed)
 }
 
 /// One time step: its length, and whether it is fully implicit.

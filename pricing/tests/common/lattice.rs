@@ -90,7 +90,10 @@ impl Terms {
             forward *= libm::exp((self.rate - self.borrow) * length);
             variance += self.sigma * self.sigma * length;
             let deviation = f64::sqrt(variance);
-            let half_width = 7.0 * deviation + variance;
+            // No further than a price without dividends goes upward, and down to next to nothing.
+            let free = self.sigma * f64::sqrt(end);
+            let above = (libm::log(self.spot / forward) + (self.rate - self.borrow) * end).max(0.0);
+            let half_width = (7.0 * deviation + variance).min(7.0 * free + free * free + above + 9.0);
             stretches.push(Stretch { length, dividend, centre: libm::log(forward), half_width });
             let left = (forward - dividend).max(0.05 * forward);
             let wider = forward / left;

@@ -19,11 +19,20 @@ const RELIABLE_TIME_VALUE: f64 = 1e-7;
 const RELIABLE_DEVIATION: f64 = 6.0;
 /// A forward below this share of the price is one the cash formula no longer describes.
 const FORWARD_SHARE_MIN: f64 = 0.2;
+/// A shortfall below this share of the forward is none.
+const SHORTFALL_MIN: f64 = 1e-7;
 /// Nodes stand at whole deviations up to this one either side of the forward.
 const DEVIATIONS: i32 = 5;
 
 /// Undiscounted European values of one type at strikes and volatilities.
 pub(crate) type Solve<'a> = &'a dyn Fn(OptionType, &[f64; LANES], &[f64; LANES]) -> Option<[f64; LANES]>;
+
+/// Expectation of the price at expiry over the contract's forward, on one octave: at its nodes, and between them.
+#[derive(Clone, Copy, Debug)]
+struct Expectation {
+    shares: [f64; NODES],
+    curve: Interpolant,
+}
 
 /// Equivalent Black volatilities of one slice.
 #[derive(Clone, Debug)]
@@ -32,6 +41,10 @@ pub(crate) struct EuropeanTable {
     pub(crate) forward: f64,
     expiry: f64,
     usable: bool,
+    /// The largest terms of what the price is expected to fall short of the dividends: forward, cash, variance.
+    shortfalls: Vec<(f64, f64, f64)>,
+    /// The model's own forward by octave, where it is not the contract's.
+    expectations: RefCell<BTreeMap<i32, Option<Expectation>>>,
     /// Equivalent Black volatility over the model's, by octave and deviation.
     ratios: RefCell<BTreeMap<(i32, i32), Interpolant>>,
 }
@@ -45,7 +58,61 @@ impl EuropeanTable {
             forward -= period.dividend * exp(carry * (schedule.expiry - period.end));
         }
         let usable = forward >= FORWARD_SHARE_MIN * schedule.spot;
-        Self { forward, expiry: schedule.expiry, usable, ratios: RefCell::default() }
+        let shortfalls = schedule.periods.iter().filter(|p| p.dividend > 0.0);
+        let shortfalls = shortfalls.map(|p| (p.forward, p.dividend, p.variance)).collect();
+        Self {
+            forward,
+            expiry: schedule.expiry,
+            usable,
+            shortfalls,
+            expectations: RefCell::default(),
+            ratios: RefCell::default(),
+        }
+    }
+
+    /// The expectation of the price at expiry: the contract's forward and what the dividends cannot be paid from.
+    ///
+    /// # Formula
+    /// `F + E[shortfall]`, from parity of the swept values at the strike `F`; `F` itself where the shortfall is below
+    /// 1e-7 of it.
+    pub(crate) fn expectation(&self, sigma: f64, solve: Solve<'_>) -> Option<f64> {
+        let at = place(sigma)?;
+        Some(match self.expectations(at.octave, solve)? {
+            Some(found) => self.forward * found.curve.at(at).0,
+            None => self.forward,
+        })
+    }
+
+    /// Expectation over forward on one octave; `None` where it is one.
+    fn expectations(&self, octave: i32, solve: Solve<'_>) -> Option<Option<Expectation>> {
+        if let Some(known) = self.expectations.borrow().get(&octave) {
+            return Some(*known);
+        }
+        let highest = octave::lower_end(octave + 1);
+        let put = |(forward, cash, variance): &(f64, f64, f64)| {
+            let value = black::out_of_the_money_price(*forward, *cash, highest * variance.sqrt());
+            value + black::intrinsic(OptionType::Put, *forward, *cash)
+        };
+        let shortfall: f64 = self.shortfalls.iter().map(put).sum();
+        let found = if shortfall < SHORTFALL_MIN * self.forward {
+            None
+        } else {
+            let nodes = octave::nodes(octave);
+            let mut sigmas = [0.0; LANES];
+            for (sigma, node) in sigmas.iter_mut().zip(nodes.iter().cycle()) {
+                *sigma = *node;
+            }
+            let strikes = [self.forward; LANES];
+            let calls = solve(OptionType::Call, &strikes, &sigmas)?;
+            let puts = solve(OptionType::Put, &strikes, &sigmas)?;
+            let mut shares = [1.0; NODES];
+            for (share, (call, put)) in shares.iter_mut().zip(calls.iter().zip(puts)) {
+                *share = (1.0 + (call - put) / self.forward).max(1.0);
+            }
+            Some(Expectation { shares, curve: Interpolant::through(&shares) })
+        };
+        self.expectations.borrow_mut().insert(octave, found);
+        Some(found)
     }
 
     /// Whether European values come through the equivalent Black volatility.
@@ -92,14 +159,16 @@ impl EuropeanTable {
         }
         let option_type = if first <= 0 { OptionType::Put } else { OptionType::Call };
         let values = solve(option_type, &strikes, &sigmas)?;
+        let expectations = self.expectations(octave, solve)?;
         let mut found = [None; LANES];
-        for (((slot, sigma), strike), value) in found.iter_mut().zip(sigmas).zip(strikes).zip(values) {
-            let value = value - black::intrinsic(option_type, self.forward, strike);
+        for (l, (((slot, sigma), strike), value)) in found.iter_mut().zip(sigmas).zip(strikes).zip(values).enumerate() {
+            let share = expectations.and_then(|found| found.shares.get(l % NODES).copied());
+            let forward = self.forward * share.unwrap_or(1.0);
+            let value = value - black::intrinsic(option_type, forward, strike);
             let deviation = sigma * root_t;
-            if value > RELIABLE_TIME_VALUE * self.forward.min(strike) * deviation.min(1.0)
-                && deviation < RELIABLE_DEVIATION
+            if value > RELIABLE_TIME_VALUE * forward.min(strike) * deviation.min(1.0) && deviation < RELIABLE_DEVIATION
             {
-                *slot = black::implied_stdev_otm(self.forward, strike, value)
+                *slot = black::implied_stdev_otm(forward, strike, value)
                     .map(|s| s / deviation)
                     .filter(|ratio| (0.2..5.0).contains(ratio));
             }

@@ -5,45 +5,82 @@ use super::kink;
 use super::lanes::Lane;
 use super::plan::PeriodPlan;
 use super::schedule::Schedule;
-use crate::math::{exp, ln};
+use crate::math::{exp, ln, normal_cdf_short};
 
 /// Adding it rounds a small number to an integer, which stands in the last bits.
 const ROUNDER: f64 = 6_755_399_441_055_744.0;
 
-/// `V(S, t-) = max(g(S), V(max(S - d, 0), t+))`, by cubic interpolation of the later grid.
+/// What the option is worth just after an ex-date, at any price.
+enum After<'a, const N: usize> {
+    Grid(Later<'a, N>),
+    /// In the last period, where no exercise before expiry pays: Black's formula.
+    Closed(Closed<N>),
+}
+
+impl<const N: usize> After<'_, N> {
+    /// Values at prices `s`, whose logarithms are known too (minus infinity at zero).
+    fn values(&self, claim: &Claim<'_, N>, s: &Lane<N>, log_s: &Lane<N>) -> Lane<N> {
+        match self {
+            Self::Grid(later) => later.values(claim, s, log_s),
+            Self::Closed(closed) => closed.values(claim, s, log_s),
+        }
+    }
+
+    /// Holding on through the ex-date less exercise just before it, in lane `l` at one price.
+    fn gap(&self, claim: &Claim<'_, N>, l: usize, s: f64, dividend: f64) -> f64 {
+        let dropped = (s - dividend).max(0.0);
+        let log_s = ln(dropped);
+        let held = match self {
+            Self::Grid(later) => later.values(claim, &[dropped; N], &[log_s; N])[l],
+            Self::Closed(closed) => closed.value(claim, l, dropped, log_s),
+        };
+        held - claim.sign * (s - claim.strikes[l])
+    }
+}
+
+/// `V(S, t-) = max(g(S), V(max(S - d, 0), t+))`, by cubic interpolation of the later grid, or from Black's formula where
+/// there is none.
 pub(super) fn drop_dividend<const N: usize>(
     claim: &Claim<'_, N>,
     grid: &mut Grid<N>,
     plan: &PeriodPlan,
-    next: &Grid<N>,
+    next: Option<&Grid<N>>,
     next_plan: &PeriodPlan,
 ) {
     let dividend = plan.period.dividend;
-    let later = Later::new(claim, next, next_plan);
+    let after = match next {
+        Some(next) => After::Grid(Later::new(claim, next, next_plan)),
+        None => After::Closed(Closed::new(claim, next_plan.period.length())),
+    };
     let Grid { prices, values, log_first, spacing, .. } = grid;
     for (j, (s, values)) in prices.iter().zip(values.iter_mut()).enumerate() {
         let mut dropped = [0.0; N];
         for l in 0..N {
             dropped[l] = (s[l] - dividend).max(0.0);
         }
-        let mut places = log_one_less(s, dividend);
+        let mut logs = log_one_less(s, dividend);
         for l in 0..N {
             let log_s = log_first[l] + spacing[l] * j as f64;
-            places[l] = (log_s + places[l] - later.log_first[l]) * later.per_spacing[l];
+            logs[l] += log_s;
         }
-        *values = later.values(claim, &dropped, &places);
+        *values = after.values(claim, &dropped, &logs);
     }
-    if next_plan.on_strike {
-        spread_payoff_kink(claim, grid, plan, next_plan);
+    let kink = if next.is_none() || next_plan.on_strike { kink_left(plan, next_plan) } else { 0.0 };
+    if kink > 0.0 {
+        spread_payoff_kink(claim, grid, plan, next_plan, kink);
+    }
+    if claim.sign < 0.0 {
+        spread_floor_kink(claim, grid, plan);
     }
     // A put waits for the drop: exercised after it, it brings the dividend more.
     if claim.american && claim.sign > 0.0 {
-        exercise(claim, grid);
+        let sharp = (kink > 0.0).then_some(&after);
+        exercise(claim, grid, sharp, dividend);
     }
 }
 
 /// Exercise just before the ex-date, the kinks where it begins or ends spread over the neighbouring nodes.
-fn exercise<const N: usize>(claim: &Claim<'_, N>, grid: &mut Grid<N>) {
+fn exercise<const N: usize>(claim: &Claim<'_, N>, grid: &mut Grid<N>, sharp: Option<&After<'_, N>>, dividend: f64) {
     let Grid { prices, values, spacing, .. } = grid;
     let mut gaps: Vec<Lane<N>> = Vec::with_capacity(values.len());
     for (s, values) in prices.iter().zip(values.iter_mut()) {
@@ -55,27 +92,48 @@ fn exercise<const N: usize>(claim: &Claim<'_, N>, grid: &mut Grid<N>) {
         }
         gaps.push(gap);
     }
-    spread_exercise_kinks(values, &gaps, spacing);
+    for (j, window) in gaps.windows(3).enumerate() {
+        let [_, b, c] = window else { continue };
+        if (0..N).all(|l| (b[l] < 0.0) == (c[l] < 0.0)) {
+            continue;
+        }
+        for (l, h) in spacing.iter().enumerate() {
+            if (b[l] < 0.0) == (c[l] < 0.0) {
+                continue;
+            }
+            let kink = match (sharp, prices.get(j + 1)) {
+                (Some(after), Some(s)) => sharp_kink(|x| after.gap(claim, l, s[l] * exp(x * h), dividend), b[l], c[l]),
+                _ => smooth_kink(window, l),
+            };
+            spread_one(values, kink, j, l, h.abs());
+        }
+    }
 }
 
-/// A payoff that is still nearly a kink: nodes see it as one, the less the more deviations it has been spread over.
+/// How much of the payoff's kink a sum over nodes still sees: all where the last period is short, the less the more
+/// deviations it has been spread over; nothing below a thousandth.
+fn kink_left(plan: &PeriodPlan, next_plan: &PeriodPlan) -> f64 {
+    let turns = next_plan.period.length().sqrt() / plan.eta;
+    let share = exp(-2.0 * std::f64::consts::PI * std::f64::consts::PI * turns * turns);
+    if share < 1e-3 { 0.0 } else { share }
+}
+
+/// A payoff that is still nearly a kink: nodes see `share` of it.
 fn spread_payoff_kink<const N: usize>(
     claim: &Claim<'_, N>,
     grid: &mut Grid<N>,
     plan: &PeriodPlan,
     next_plan: &PeriodPlan,
+    share: f64,
 ) {
     let left = next_plan.period.length();
     let Schedule { rate, borrow, .. } = *claim.schedule;
-    let turns = left.sqrt() / plan.eta;
-    let share = exp(-2.0 * std::f64::consts::PI * std::f64::consts::PI * turns * turns);
-    if share < 1e-3 {
-        return;
-    }
     for l in 0..N {
-        let place = claim.strikes[l] * exp((borrow - rate) * left) + plan.period.dividend;
+        let centre = claim.strikes[l] * exp((borrow - rate) * left);
+        let place = centre + plan.period.dividend;
+        // The slope in the logarithm of the price jumps by what the price itself is there, dividend and all.
         let jump = share * place * exp(-borrow * left);
-        let held = jump * (claim.sigmas[l] * left.sqrt());
+        let held = share * centre * exp(-borrow * left) * (claim.sigmas[l] * left.sqrt());
         // Where exercise wins there is no kink of what is held.
         if !claim.american || claim.exercise(l, place) <= held {
             add_kink(claim, grid, l, place, jump);
@@ -83,25 +141,30 @@ fn spread_payoff_kink<const N: usize>(
     }
 }
 
-fn spread_exercise_kinks<const N: usize>(values: &mut [Lane<N>], gaps: &[Lane<N>], spacing: &Lane<N>) {
-    for (j, window) in gaps.windows(3).enumerate() {
-        let [_, b, c] = window else { continue };
-        if (0..N).all(|l| (b[l] < 0.0) == (c[l] < 0.0)) {
-            continue;
-        }
-        for (l, h) in spacing.iter().enumerate() {
-            spread_one(values, window, j, l, h.abs());
-        }
+/// Where the price falls to nothing a put's value stops rising.
+fn spread_floor_kink<const N: usize>(claim: &Claim<'_, N>, grid: &mut Grid<N>, plan: &PeriodPlan) {
+    let Schedule { borrow, rate, expiry, .. } = *claim.schedule;
+    let left = expiry - plan.period.end;
+    let dividend = plan.period.dividend;
+    // Exercised at once where cash gains nothing by waiting, else held to expiry.
+    let slope = if claim.american && rate >= 0.0 { 1.0 } else { exp(-borrow * left) };
+    for l in 0..N {
+        add_kink(claim, grid, l, dividend, -dividend * slope);
     }
 }
 
-fn spread_one<const N: usize>(values: &mut [Lane<N>], window: &[Lane<N>], j: usize, l: usize, h: f64) {
-    let [a, b, c] = window else { return };
+/// A place between two nodes, in spacings from the first, with slope and bend of the gap there per spacing.
+struct Crossing {
+    theta: f64,
+    tangent: f64,
+    bend: f64,
+    rising: bool,
+}
+
+/// From the middle node to the last, by the parabola through all three.
+fn smooth_kink<const N: usize>(window: &[Lane<N>], l: usize) -> Crossing {
+    let [a, b, c] = window else { return Crossing { theta: 0.0, tangent: 0.0, bend: 0.0, rising: true } };
     let (a, b, c) = (a[l], b[l], c[l]);
-    if (b < 0.0) == (c < 0.0) {
-        return;
-    }
-    // From the middle node to the last, by the parabola through all three.
     let (slope, bend) = (0.5 * (c - a), c - 2.0 * b + a);
     let mut theta = b / (b - c);
     for _ in 0..3 {
@@ -111,9 +174,42 @@ fn spread_one<const N: usize>(values: &mut [Lane<N>], window: &[Lane<N>], j: usi
     if !(0.0..=1.0).contains(&theta) {
         theta = b / (b - c);
     }
-    let rise = if c > b { 1.0 } else { -1.0 };
-    let tangent = rise * (slope + bend * theta) / h;
-    let (lower, upper) = kink::correction(theta, h, tangent.max(0.0), rise * bend / (h * h));
+    Crossing { theta, tangent: slope + bend * theta, bend, rising: c > b }
+}
+
+/// Steps of the search where the gap is no parabola: a payoff's kink lies in the same cell.
+const SHARP_STEPS: usize = 24;
+/// For slope and bend beside the crossing, in spacings.
+const SHARP_SHIFT: f64 = 1e-3;
+
+fn sharp_kink(gap: impl Fn(f64) -> f64, b: f64, c: f64) -> Crossing {
+    let (mut low, mut high, mut theta) = ((0.0, b), (1.0, c), 0.0);
+    for _ in 0..SHARP_STEPS {
+        let middle = low.0 - low.1 * (high.0 - low.0) / (high.1 - low.1);
+        let value = gap(middle);
+        // Illinois: the end that stays counts half.
+        if (value < 0.0) == (b < 0.0) {
+            (low, high.1) = ((middle, value), 0.5 * high.1);
+        } else {
+            (high, low.1) = ((middle, value), 0.5 * low.1);
+        }
+        theta = middle;
+        if value.abs() <= 1e-9 * (b - c).abs() {
+            break;
+        }
+    }
+    let (below, here, above) = (gap(theta - SHARP_SHIFT), gap(theta), gap(theta + SHARP_SHIFT));
+    let tangent = 0.5 * (above - below) / SHARP_SHIFT;
+    let bend = (above - 2.0 * here + below) / (SHARP_SHIFT * SHARP_SHIFT);
+    // A gap that is itself a kink there has no bend worth the name.
+    let bend = if bend.abs() < tangent.abs() { bend } else { 0.0 };
+    Crossing { theta, tangent, bend, rising: c > b }
+}
+
+fn spread_one<const N: usize>(values: &mut [Lane<N>], kink: Crossing, j: usize, l: usize, h: f64) {
+    let rise = if kink.rising { 1.0 } else { -1.0 };
+    let tangent = rise * kink.tangent / h;
+    let (lower, upper) = kink::correction(kink.theta, h, tangent.max(0.0), rise * kink.bend / (h * h));
     if let Some([_, middle, last]) = values.get_mut(j..j + 3) {
         middle[l] += lower;
         last[l] += upper;
@@ -124,17 +220,17 @@ fn spread_one<const N: usize>(values: &mut [Lane<N>], window: &[Lane<N>], j: usi
 fn log_one_less<const N: usize>(s: &Lane<N>, dividend: f64) -> Lane<N> {
     let mut logs = [0.0; N];
     for l in 0..N {
-        let x = dividend / s[l];
-        let y = x / (2.0 - x);
+        let y = dividend / (2.0 * s[l] - dividend);
         let z = y * y;
         logs[l] = -2.0 * y * (1.0 + z * (1.0 / 3.0 + z * (1.0 / 5.0 + z * (1.0 / 7.0 + z * (1.0 / 9.0)))));
     }
-    for l in 0..N {
-        let x = dividend / s[l];
-        if x >= 1.0 {
-            logs[l] = f64::NEG_INFINITY;
-        } else if x >= 0.1 {
-            logs[l] = ln(1.0 - x);
+    if s.iter().any(|s| *s <= 10.0 * dividend) {
+        for l in 0..N {
+            if dividend >= s[l] {
+                logs[l] = f64::NEG_INFINITY;
+            } else if s[l] <= 10.0 * dividend {
+                logs[l] = ln(1.0 - dividend / s[l]);
+            }
         }
     }
     logs
@@ -173,10 +269,14 @@ impl<'a, const N: usize> Later<'a, N> {
         later
     }
 
-    /// Values at prices `s`, whose places between the nodes are known.
-    fn values(&self, claim: &Claim<'_, N>, s: &Lane<N>, places: &Lane<N>) -> Lane<N> {
+    /// Values at prices `s`, whose logarithms are known too.
+    fn values(&self, claim: &Claim<'_, N>, s: &Lane<N>, log_s: &Lane<N>) -> Lane<N> {
         let nodes = &self.grid.values;
         let last = nodes.len() as f64 - 1.0;
+        let mut places = [0.0; N];
+        for l in 0..N {
+            places[l] = (log_s[l] - self.log_first[l]) * self.per_spacing[l];
+        }
         let (mut x, mut rounded) = ([0.0; N], [0_u64; N]);
         for l in 0..N {
             // The node below, found by what rounding to an integer leaves in the last bits.
@@ -230,5 +330,51 @@ impl<'a, const N: usize> Later<'a, N> {
         }
         let (s0, s1) = (prices[edge][l] * moved[l], prices[inner][l] * moved[l]);
         v0 + (v0 - v1) / (s0 - s1) * (s - s0)
+    }
+}
+
+/// Black's formula from an ex-date to expiry.
+struct Closed<const N: usize> {
+    /// What a share and the strike at expiry are worth.
+    share: f64,
+    cash: Lane<N>,
+    /// `ln` of the one over the other.
+    log_ratio: Lane<N>,
+    stdev: Lane<N>,
+    inverse: Lane<N>,
+}
+
+impl<const N: usize> Closed<N> {
+    fn new(claim: &Claim<'_, N>, left: f64) -> Self {
+        let Schedule { rate, borrow, .. } = *claim.schedule;
+        let (share, discount) = (exp(-borrow * left), exp(-rate * left));
+        let zero = [0.0; N];
+        let mut closed = Self { share, cash: zero, log_ratio: zero, stdev: zero, inverse: zero };
+        for l in 0..N {
+            closed.cash[l] = claim.strikes[l] * discount;
+            closed.log_ratio[l] = ln(share / closed.cash[l]);
+            closed.stdev[l] = claim.sigmas[l] * left.sqrt();
+            closed.inverse[l] = 1.0 / closed.stdev[l];
+        }
+        closed
+    }
+
+    fn values(&self, claim: &Claim<'_, N>, s: &Lane<N>, log_s: &Lane<N>) -> Lane<N> {
+        let mut values = [0.0; N];
+        for l in 0..N {
+            values[l] = self.value(claim, l, s[l], log_s[l]);
+        }
+        values
+    }
+
+    #[inline(always)]
+    fn value(&self, claim: &Claim<'_, N>, l: usize, s: f64, log_s: f64) -> f64 {
+        let middle = (log_s + self.log_ratio[l]) * self.inverse[l];
+        let half = 0.5 * self.stdev[l];
+        let shares = normal_cdf_short(claim.sign * (middle + half));
+        let cash = normal_cdf_short(claim.sign * (middle - half));
+        let value = claim.sign * (s * self.share * shares - self.cash[l] * cash);
+        let floor = if claim.american { claim.sign * (s - claim.strikes[l]) } else { 0.0 };
+        value.max(floor.max(0.0))
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::european::EuropeanTable;
 use super::lanes::{LANES, Point, load};
-use super::plan::{EXTRAPOLATION, Level, Plan, class};
+use super::plan::{EXTRAPOLATION, EXTRAPOLATION_FINEST, Level, Plan, class};
 use super::schedule::Schedule;
 use super::sweep::{Outcome, sweep};
 use crate::models::{black, fallback, single_dividend};
@@ -19,6 +19,9 @@ pub(crate) struct Valuation {
     pub(crate) delta: f64,
     pub(crate) gamma: f64,
 }
+
+/// Time values of this share of strike and price, whichever is larger, and less come from the finest grid alone, from the second share on not at all.
+const GAP_REFINED: (f64, f64) = (4e-4, 8e-4);
 
 const NOTHING: Valuation = Valuation { american: f64::NAN, delta: f64::NAN, gamma: f64::NAN };
 
@@ -152,6 +155,7 @@ impl Market {
         if !self.schedule.exercised_any_time(option_type == OptionType::Call) {
             return values;
         }
+        let fine: Vec<f64> = values.iter().map(|value| value.american).collect();
         let coarse = self.swept(option_type, points, Level::Coarse);
         for ((value, coarse), point) in values.iter_mut().zip(coarse).zip(points) {
             let exercise = self.exercise(option_type, point.strike);
@@ -159,33 +163,71 @@ impl Market {
                 value.american = (value.american + EXTRAPOLATION * (value.american - coarse.american)).max(exercise);
             }
         }
+        self.refine_boundary(option_type, points, &fine, &mut values);
         values
+    }
+
+    /// Where a spacing is several percent of the price, and exercise at once is worth nearly as much as the option, that little
+    /// is known to no digit: a finer grid steps in, gradually.
+    fn refine_boundary(&self, option_type: OptionType, points: &[Point], fine: &[f64], values: &mut [Valuation]) {
+        let mut near: Vec<(usize, f64)> = Vec::new();
+        for (index, (point, value)) in points.iter().zip(values.iter()).enumerate() {
+            let exercise = self.exercise(option_type, point.strike);
+            let gap = (value.american - exercise) / point.strike.max(self.schedule.spot);
+            let share = ((GAP_REFINED.1 - gap) / (GAP_REFINED.1 - GAP_REFINED.0)).clamp(0.0, 1.0);
+            if exercise > 0.0 && share > 0.0 && class(point.sigma * self.schedule.expiry.sqrt()) >= 0 {
+                near.push((index, share));
+            }
+        }
+        if near.is_empty() {
+            return;
+        }
+        let chosen: Vec<Point> = near.iter().filter_map(|(index, _)| points.get(*index).copied()).collect();
+        let finest = self.swept(option_type, &chosen, Level::Finest);
+        for ((index, share), finest) in near.into_iter().zip(finest) {
+            if let (Some(value), Some(fine)) = (values.get_mut(index), fine.get(index)) {
+                let better = finest.american + EXTRAPOLATION_FINEST * (finest.american - fine);
+                value.american += share * (better - value.american);
+            }
+        }
     }
 
     /// Equivalent Black volatility and its derivative in the model's.
     pub(crate) fn black(&self, strike: f64, sigma: f64) -> Option<(f64, f64)> {
-        self.table.black(strike, sigma, &|option_type, strikes, sigmas| {
-            let largest = sigmas.iter().copied().fold(0.0, f64::max);
-            let class = class(largest * self.schedule.expiry.sqrt());
-            let [fine, coarse] = [Level::Fine, Level::Coarse].map(|level| {
-                let plan = self.plan(level, class);
-                sweep::<LANES>(&self.schedule, &plan, option_type, strikes, sigmas, false)
-            });
-            let (mut values, coarse) = (fine?.value, coarse?.value);
-            for (value, coarse) in values.iter_mut().zip(coarse) {
-                *value = (*value + EXTRAPOLATION * (*value - coarse)) / self.schedule.discount_factor;
-            }
-            Some(values)
-        })
+        self.table.black(strike, sigma, &|option_type, strikes, sigmas| self.undiscounted(option_type, strikes, sigmas))
+    }
+
+    /// European values by sweeps.
+    fn undiscounted(
+        &self,
+        option_type: OptionType,
+        strikes: &[f64; LANES],
+        sigmas: &[f64; LANES],
+    ) -> Option<[f64; LANES]> {
+        let largest = sigmas.iter().copied().fold(0.0, f64::max);
+        let class = class(largest * self.schedule.expiry.sqrt());
+        let [fine, coarse] = [Level::Fine, Level::Coarse].map(|level| {
+            let plan = self.plan(level, class);
+            sweep::<LANES>(&self.schedule, &plan, option_type, strikes, sigmas, false)
+        });
+        let (mut values, coarse) = (fine?.value, coarse?.value);
+        for (value, coarse) in values.iter_mut().zip(coarse) {
+            *value = (*value + EXTRAPOLATION * (*value - coarse)) / self.schedule.discount_factor;
+        }
+        Some(values)
     }
 
     /// European price.
     pub(crate) fn european(&self, option_type: OptionType, point: Point) -> Option<f64> {
         let price = match self.has_black() {
             true => {
-                let (sigma, _) = self.black(point.strike, point.sigma)?;
+                let solve = |kind: OptionType, strikes: &[f64; LANES], sigmas: &[f64; LANES]| {
+                    self.undiscounted(kind, strikes, sigmas)
+                };
+                let (sigma, _) = self.table.black(point.strike, point.sigma, &solve)?;
+                let forward = self.table.expectation(point.sigma, &solve)?;
                 let Schedule { expiry, discount_factor, .. } = self.schedule;
-                black::price(option_type, self.table.forward, point.strike, expiry, sigma, discount_factor)
+                black::price(option_type, forward, point.strike, expiry, sigma, discount_factor)
             }
             false => self.by_fallback(option_type, point).1,
         };

@@ -15,16 +15,26 @@ pub(crate) enum Level {
     Coarse = 2,
     /// Prices.
     Fine = 3,
+    /// Prices near the exercise boundary where the deviation is above one.
+    Finest = 6,
 }
 
+/// The same from [`Level::Fine`] to [`Level::Finest`]: `1 / (2^2 - 1)`.
+pub(crate) const EXTRAPOLATION_FINEST: f64 = 1.0 / 3.0;
 /// `w` in `fine + w (fine - coarse)`, which takes errors of second order away: `1 / ((3/2)^2 - 1)`.
 pub(crate) const EXTRAPOLATION: f64 = 0.8;
 /// Distance of two nodes in deviations of the log price at the period's end, on the roughest level.
 const SPACING: f64 = 0.38;
+/// The largest distance in the logarithm of the price where the deviation is above one: exercise begins between two nodes,
+/// which costs a share of the strike that goes with the square of their distance.
+const LOG_SPACING: f64 = 0.24;
 /// Time steps of the period that ends at expiry, were it the whole life, on the roughest level.
 const LAST_STEPS: f64 = 12.0;
 /// The same for earlier periods, whose values are smooth but where exercise for the dividend begins.
 const STEPS: f64 = 7.0;
+
+/// Steps at least, on the roughest level, per unit of the log price's deviation in the period.
+const STEPS_PER_DEVIATION: f64 = 6.0;
 
 /// Deviations of the log price that a grid covers on either side.
 const DEVIATIONS: f64 = 5.2;
@@ -33,7 +43,7 @@ const LAST_DEVIATIONS: f64 = 6.0;
 const STEPS_MIN: usize = 2;
 const STEPS_MAX: usize = 700;
 const HALF_MIN: usize = 5;
-const HALF_MAX: usize = 80;
+const HALF_MAX: usize = 320;
 
 /// The lowest class holds every deviation up to `2^CLASS_MIN`.
 pub(crate) const CLASS_MIN: i32 = -1;
@@ -101,9 +111,12 @@ impl Plan {
                 let on_strike = index == last && index > 0 && period.dividend == 0.0 && narrow < 0.6 * wide;
                 let half_width = if on_strike { narrow } else { wide };
                 let spacing = SPACING * if on_strike { own.sqrt().max(0.35 * unit) } else { unit };
+                let spacing = if class > 0 { spacing.min(LOG_SPACING / sigma_max) } else { spacing };
                 let half = ((half_width / spacing).ceil() as usize).clamp(HALF_MIN, HALF_MAX) * level;
                 let eta = half_width / half as f64;
-                let share = if index == last { LAST_STEPS } else { STEPS };
+                // A period that nearly all of the life falls into is as much as the last one.
+                let nearly = own / (own + 4.0 * (schedule.expiry - period.end));
+                let share = STEPS + (LAST_STEPS - STEPS) * nearly * nearly;
                 let steps = steps(schedule, own, sigma_max, eta, share, level);
                 PeriodPlan { period: *period, eta, intervals: 2 * half, steps, on_strike }
             })
@@ -120,7 +133,9 @@ fn steps(schedule: &Schedule, length: f64, sigma_max: f64, eta: f64, share: f64,
     let share = share * (length / schedule.expiry).sqrt();
     // A step's growth in the share measure, sigma^2 dt, stays well below one.
     let growth = 1.4 * sigma_max * sigma_max * length;
-    let count = (share.max(growth).min(STEPS_MAX as f64).round() as usize).max(STEPS_MIN) * level;
+    // Nor may a step be long beside the deviation, however few the period's share of them.
+    let wide = STEPS_PER_DEVIATION * sigma_max * length.sqrt();
+    let count = (share.max(growth).max(wide).min(STEPS_MAX as f64).round() as usize).max(STEPS_MIN) * level;
     let unit = length / (count as f64 * count as f64);
     (1..=count)
         .map(|k| {

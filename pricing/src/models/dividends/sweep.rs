@@ -23,7 +23,7 @@ pub(crate) struct Outcome<const N: usize> {
 /// # Formula
 /// Backward from the payoff: diffusion in the moving frame by [`super::plan::StepPlan`], exercise by
 /// Brennan-Schwartz's ordered elimination, and at each ex-date `V(S, t-) = max(g(S), V(max(S - d, 0), t+))` by cubic
-/// interpolation.
+/// interpolation. After the last ex-date Black's formula, where no exercise before expiry pays.
 ///
 /// # Domain
 /// Exercise on one side of a boundary (not [`Schedule::double_boundary`]), positive finite strikes and volatilities, of
@@ -41,17 +41,23 @@ pub(crate) fn sweep<const N: usize>(
 ) -> Option<Outcome<N>> {
     let claim = Claim::new(schedule, option_type, *strikes, *sigmas, american);
     let mut scratch = Vec::new();
-    let mut later: Option<(Grid<N>, &PeriodPlan)> = None;
+    let mut later: Option<(Option<Grid<N>>, &PeriodPlan)> = None;
     for (index, plan) in plan.periods.iter().enumerate().rev() {
+        if later.is_none() && index > 0 && plan.period.dividend == 0.0 && !claim.any_time {
+            // Held to expiry after the last ex-date: no grid is needed.
+            later = Some((None, plan));
+            continue;
+        }
         let mut grid = place(&claim, plan, index == 0, later.is_none());
         match &later {
             None => pay(&claim, &mut grid, plan.period.dividend),
-            Some((next, next_plan)) => drop_dividend(&claim, &mut grid, plan, next, next_plan),
+            Some((next, next_plan)) => drop_dividend(&claim, &mut grid, plan, next.as_ref(), next_plan),
         }
         steps(&claim, &mut grid, &plan.steps, &mut scratch)?;
-        later = Some((grid, plan));
+        later = Some((Some(grid), plan));
     }
     let (grid, plan) = later?;
+    let grid = grid?;
     read(&claim, &grid, plan.intervals / 2)
 }
 

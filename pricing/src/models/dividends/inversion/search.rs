@@ -4,6 +4,7 @@ use super::super::lanes::Point;
 use super::super::market::Market;
 use super::super::octave::{OCTAVE_MAX, OCTAVE_MIN, lower_end};
 use super::super::plan::Level;
+use crate::math::exp;
 use crate::models::black;
 use crate::vocabulary::OptionType;
 
@@ -15,14 +16,16 @@ const LAST_STEP: f64 = 1e-4;
 const EXACT_STEP: f64 = 1e-6;
 /// Shares of the target within which the deviation must be, for either.
 const DRAFT_GAP: f64 = 0.1;
-const LAST_GAP: f64 = 0.02;
+const LAST_GAP: f64 = 2e-3;
 /// No step multiplies or divides a volatility by more.
 const LONGEST_STEP: f64 = 3.0;
 /// Brackets found on the coarse grid are loosened by this share for the fine one.
 const SLACK: f64 = 0.03;
 /// Halvings of the bracket of a critical volatility, in the logarithm.
 const HALVINGS: u32 = 8;
-const EVALUATIONS_MAX: u32 = 48;
+const EVALUATIONS_MAX: u32 = 56;
+/// From this evaluation on the bracket is halved, so that no shape of the curve is slow.
+const HALVING_FROM: u32 = 24;
 
 /// What is looked for.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -51,7 +54,37 @@ struct NearIdentity {
     discount: f64,
 }
 
+/// Share of its bound up to which a price is measured on the forward: an American option may be worth more than any
+/// European one, and near the bound hardly moves.
+const BOUND_SHARE: f64 = 0.9;
+
 impl NearIdentity {
+    fn new(market: &Market, option_type: OptionType, strike: f64, price: f64) -> Self {
+        let schedule = &market.schedule;
+        let forward = if market.has_black() { market.forward() } else { schedule.spot };
+        let out_of_the_money = match option_type {
+            OptionType::Call => strike > forward,
+            OptionType::Put => strike < forward,
+        };
+        let discount = schedule.discount_factor;
+        if out_of_the_money && price < BOUND_SHARE * discount * forward.min(strike) {
+            return Self { base: forward, strike, floor: 0.0, discount };
+        }
+        let floor = market.exercise(option_type, strike);
+        // What no price exceeds stays the bound of the scale where holding a share, or cash, gains more than time.
+        let (base, strike) = match option_type {
+            OptionType::Call => {
+                let more = schedule.spot * (exp(-schedule.borrow * schedule.expiry).max(1.0) - 1.0);
+                (schedule.spot + more, strike + more)
+            }
+            OptionType::Put => {
+                let more = strike * (discount.max(1.0) - 1.0);
+                (schedule.spot + more, strike + more)
+            }
+        };
+        Self { base, strike, floor, discount: 1.0 }
+    }
+
     fn deviation(&self, price: f64) -> f64 {
         let value = (price - self.floor) / self.discount;
         if value <= 0.0 {
@@ -69,6 +102,7 @@ impl NearIdentity {
 /// See the module.
 #[derive(Clone, Debug)]
 pub(super) struct Search {
+    strike: f64,
     map: NearIdentity,
     goal: Goal,
     /// Whether every level gives the exact price.
@@ -83,24 +117,15 @@ pub(super) struct Search {
     /// dDeviation / dVolatility.
     slope: f64,
     evaluations: u32,
+    /// Whether a bracket that held no solution was opened again.
+    reopened: bool,
 }
 
 impl Search {
     pub(super) fn new(market: &Market, option_type: OptionType, strike: f64, goal: Goal, exact: bool) -> Self {
-        let schedule = &market.schedule;
-        let forward = if market.has_black() { market.forward() } else { schedule.spot };
-        let out_of_the_money = match option_type {
-            OptionType::Call => strike > forward,
-            OptionType::Put => strike < forward,
-        };
-        let map = match out_of_the_money {
-            true => NearIdentity { base: forward, strike, floor: 0.0, discount: schedule.discount_factor },
-            false => {
-                let floor = market.exercise(option_type, strike);
-                NearIdentity { base: schedule.spot, strike, floor, discount: 1.0 }
-            }
-        };
-        let root_t = schedule.expiry.sqrt();
+        let (Goal::Price(price) | Goal::Critical(price)) = goal;
+        let map = NearIdentity::new(market, option_type, strike, price);
+        let root_t = market.schedule.expiry.sqrt();
         let target = match goal {
             Goal::Price(price) => map.deviation(price),
             Goal::Critical(price) => price,
@@ -110,11 +135,18 @@ impl Search {
             Goal::Price(_) if seed.is_finite() => seed.clamp(0.01, 8.0),
             _ => 0.25,
         };
+        let state = match goal {
+            // No volatility stands at the bound.
+            Goal::Price(_) if !target.is_finite() => State::Failed,
+            _ if exact => State::Fine,
+            _ => State::Draft,
+        };
         Self {
+            strike,
             map,
             goal,
             exact,
-            state: if exact { State::Fine } else { State::Draft },
+            state,
             target,
             sigma,
             low: 0.0,
@@ -122,28 +154,28 @@ impl Search {
             before: None,
             slope: root_t,
             evaluations: 0,
+            reopened: false,
         }
     }
 
     /// The point whose price is wanted at this level.
     pub(super) fn wants(&self, level: Level) -> Option<Point> {
         let asks = match level {
-            Level::Fine => self.state == State::Fine,
+            Level::Fine | Level::Finest => self.state == State::Fine,
             Level::Rough | Level::Coarse => self.state == State::Draft,
         };
-        asks.then_some(Point { strike: self.map.strike, sigma: self.sigma })
+        asks.then_some(Point { strike: self.strike, sigma: self.sigma })
     }
 
     /// The price at the point last wanted.
     pub(super) fn feed(&mut self, price: f64) {
         self.evaluations += 1;
-        if !price.is_finite() || self.evaluations >= EVALUATIONS_MAX {
-            self.state = State::Failed;
-            return;
-        }
         match self.goal {
+            _ if self.evaluations >= EVALUATIONS_MAX => self.state = State::Failed,
+            Goal::Price(_) if !price.is_finite() => self.state = State::Failed,
             Goal::Price(_) => self.refine(self.map.deviation(price)),
-            Goal::Critical(least) => self.halve(price > least),
+            // Where volatility is beyond every grid the price is not the least one.
+            Goal::Critical(least) => self.halve(!price.is_finite() || price > least),
         }
     }
 
@@ -161,14 +193,17 @@ impl Search {
                     self.slope = (deviation - u) / (self.sigma - sigma);
                 }
                 Some(_) => {}
-                None if self.state == State::Draft || self.exact => self.slope = deviation / self.sigma,
+                None if self.state == State::Draft || self.exact || self.reopened => {
+                    self.slope = deviation / self.sigma
+                }
                 None => {}
             }
             self.before = Some((self.sigma, deviation));
         }
         // Near a critical volatility the line through two points may point anywhere.
         let next = (self.sigma + gap / self.slope).clamp(self.sigma / LONGEST_STEP, self.sigma * LONGEST_STEP);
-        let inside = regular && self.slope > 0.0 && next > self.low && next < self.high;
+        let patient = self.evaluations < HALVING_FROM;
+        let inside = patient && regular && self.slope > 0.0 && next > self.low && next < self.high;
         let step = (next - self.sigma).abs() / self.sigma;
         let last = if self.exact { EXACT_STEP } else { LAST_STEP };
         // A small step is believed only where the price itself is near: a slope between two points that are nearly one
@@ -179,9 +214,9 @@ impl Search {
             self.sigma = next;
             return;
         }
-        if !inside && self.high.is_finite() && self.high - self.low <= 1e-9 * self.high {
-            self.state = if self.state == State::Fine { State::Solved } else { State::Fine };
-            self.loosen();
+        let closed = if patient { 1e-9 } else { EXACT_STEP };
+        if !inside && self.high.is_finite() && self.high - self.low <= closed * self.high {
+            self.collapsed(near(LAST_GAP));
             return;
         }
         let drafted = inside && self.state == State::Draft && step <= DRAFT_STEP && near(DRAFT_GAP);
@@ -193,6 +228,21 @@ impl Search {
         }
         if self.sigma < lower_end(OCTAVE_MIN) || self.sigma > lower_end(OCTAVE_MAX + 1) {
             self.state = State::Failed;
+        }
+    }
+
+    /// The bracket has closed. With the price in it, that is the solution; without, what a coarser grid said of it was
+    /// wrong, and the finest searches again from nothing, once.
+    fn collapsed(&mut self, near: bool) {
+        self.before = None;
+        match self.state {
+            State::Fine if near => self.state = State::Solved,
+            State::Fine if self.reopened => self.state = State::Failed,
+            _ => {
+                self.reopened = self.state == State::Fine;
+                self.state = State::Fine;
+                (self.low, self.high) = (0.0, f64::INFINITY);
+            }
         }
     }
 
