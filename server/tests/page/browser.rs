@@ -126,10 +126,10 @@ impl Browser {
         answer["result"]["value"].clone()
     }
 
-    /// Waits for a condition inside the page, which looks again at each frame; ends after ten seconds of them.
+    /// Waits for a condition inside the page, which looks again at each frame; ends after a minute of them.
     pub(crate) fn wait(&mut self, condition: &str) {
         let script = format!(
-            "new Promise((done) => {{ const end = performance.now() + 10000; const look = () => {{ \
+            "new Promise((done) => {{ const end = performance.now() + 60000; const look = () => {{ \
              if ({condition}) done(true); else if (performance.now() > end) done(false); \
              else requestAnimationFrame(look); }}; look(); }})"
         );
