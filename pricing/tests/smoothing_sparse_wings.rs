@@ -87,5 +87,9 @@ fn what_is_deep_in_the_money_does_not_lead_a_wing() {
     let curve = |input: &SliceInput| {
         smooth_class(std::slice::from_ref(input), &SmoothingSettings::default()).remove(0).volatility
     };
-    assert_eq!(curve(&joined), curve(&alone));
+    // More rounds may follow, but no wing does.
+    for (with, without) in curve(&joined).into_iter().zip(curve(&alone)) {
+        let (with, without) = (with.unwrap(), without.unwrap());
+        assert!((with - without).abs() < 1e-3 * without, "{with} against {without}");
+    }
 }

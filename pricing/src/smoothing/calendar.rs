@@ -58,12 +58,18 @@ pub(super) fn node_floors(m: &[f64], earlier: &[&Solution], floors: &mut Vec<f64
     }
 }
 
-/// The straight interpolation of an earlier curve, its last chord extended upward.
+/// The straight interpolation of an earlier curve, extended upward by its steepest chord: of a convex curve that is the
+/// last, but between strikes a millionth apart a slope is rounding.
 pub(super) fn chord_value(curve: &Solution, m: f64) -> f64 {
     let (places, puts) = (&curve.places, &curve.puts);
     let n = places.len();
     if n < 2 || m <= places[0] {
         return 0.0;
+    }
+    if m > places[n - 1] {
+        let slopes = places.windows(2).zip(puts.windows(2)).map(|(m, put)| (put[1] - put[0]) / (m[1] - m[0]));
+        let put = puts[n - 1] + slopes.fold(0.0, f64::max).min(1.0) * (m - places[n - 1]);
+        return put.max(super::tier2::offset(m)).max(0.0);
     }
     let j = places.partition_point(|place| *place < m).clamp(1, n - 1);
     let share = (m - places[j - 1]) / (places[j] - places[j - 1]);
