@@ -18,18 +18,34 @@ struct Kind {
     sum: [u64; 4],
 }
 
+impl Kind {
+    fn add(&mut self, count: u64, limbs: [u64; 4]) {
+        self.count = self.count.saturating_add(count);
+        let mut carry = false;
+        for (limb, more) in self.sum.iter_mut().zip(limbs) {
+            let (sum, first) = limb.overflowing_add(more);
+            let (sum, second) = sum.overflowing_add(u64::from(carry));
+            *limb = sum;
+            carry = first || second;
+        }
+    }
+}
+
 impl InputDigest {
     /// Adds one record that stands for `count` records of a kind.
     pub fn add(&mut self, kind: &'static str, count: u64, record: &Record) {
         let hash = blake3::hash(&record.bytes);
-        let entry = self.kinds.entry(kind).or_default();
-        entry.count = entry.count.saturating_add(count);
-        let mut carry = false;
-        for (limb, bytes) in entry.sum.iter_mut().zip(hash.as_bytes().as_chunks::<8>().0) {
-            let (sum, first) = limb.overflowing_add(u64::from_le_bytes(*bytes));
-            let (sum, second) = sum.overflowing_add(u64::from(carry));
-            *limb = sum;
-            carry = first || second;
+        let mut limbs = [0; 4];
+        for (limb, bytes) in limbs.iter_mut().zip(hash.as_bytes().as_chunks::<8>().0) {
+            *limb = u64::from_le_bytes(*bytes);
+        }
+        self.kinds.entry(kind).or_default().add(count, limbs);
+    }
+
+    /// Adds everything that was added to another digest.
+    pub fn merge(&mut self, other: &Self) {
+        for (kind, own) in &other.kinds {
+            self.kinds.entry(kind).or_default().add(own.count, own.sum);
         }
     }
 
@@ -118,6 +134,11 @@ mod tests {
         assert_eq!(both, digest(&[b.clone(), a.clone()]));
         assert_ne!(both, digest(std::slice::from_ref(&a)));
         assert_ne!(both, digest(&[a.clone(), b.clone(), b.clone()]));
+        let (mut left, mut right) = (InputDigest::default(), InputDigest::default());
+        left.add(a.0, 1, &a.1);
+        right.add(b.0, 1, &b.1);
+        right.merge(&left);
+        assert_eq!(both, right.hex());
         assert_ne!(both, digest(&[("y", a.1.clone()), b.clone()]));
         assert_ne!(both, digest(&[("x", record("A", Some(2))), b]));
     }

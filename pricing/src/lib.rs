@@ -35,7 +35,7 @@ pub mod smoothing;
 pub mod vocabulary;
 
 pub use day::UnderlyingDay;
-pub use mark::{UnderlyingMarks, mark_underlying, mark_underlying_fixed};
+pub use mark::{UnderlyingMarks, mark_underlying, mark_underlying_fixed, mark_underlying_watched};
 pub use price::Price;
 pub use settings::Settings;
 

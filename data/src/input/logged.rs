@@ -1,7 +1,7 @@
 //! A day whose rows come from the quote log instead of a folder's files.
 //!
 //! Everything that judges a row is the folder's: [`QuoteRows`] for quotes, [`ReferenceRows`] for reference texts, and
-//! [`assemble`] for the day. What a log's quote can say beyond a folder's row, its currency and multiplier, is compared
+//! [`Plan`] for the day. What a log's quote can say beyond a folder's row, its currency and multiplier, is compared
 //! with the series' here.
 
 use std::collections::BTreeMap;
@@ -9,15 +9,19 @@ use std::collections::BTreeMap;
 use closemark_pricing::mark::ExceptionRow;
 use closemark_pricing::series::Date;
 
-use super::assemble::{DayRows, assemble, day_curve, unique_underlyings};
+use super::assemble::{day_curve, unique_underlyings};
 use super::error::InputError;
 use super::exceptions::{self, WRONG_CURRENCY, WRONG_MULTIPLIER};
+use super::gather::Gathered;
 use super::header::Header;
+use super::plan::{DayRows, Plan, parts_of};
 use super::previous::Previous;
 use super::quotes::{Field, QuoteRows, ReadRow, SymbolRef, sequence_from_i128, size_from_i128, time_from_i128};
 use super::reference_files::ReferenceRows;
 use super::rows::SeriesRow;
 use super::source::{Embedded, InputSource};
+use super::spill::Resources;
+use super::stream::whole;
 use super::symbols::RawQuote;
 use super::terms::{Terms, canonical};
 use super::{ReadOptions, source::SourceFile};
@@ -148,11 +152,11 @@ impl LoggedDay {
             return Ok(());
         }
         let roots = RootTable::new()?;
-        let mut described: BTreeMap<String, &SeriesRow> = BTreeMap::new();
+        let mut described: BTreeMap<String, SeriesRow> = BTreeMap::new();
         for row in series {
-            described.entry(canonical(row.osi_symbol.as_bytes()).into_owned()).or_insert(row);
+            described.entry(canonical(row.osi_symbol.as_bytes()).into_owned()).or_insert_with(|| row.clone());
         }
-        let mut terms = Terms::new(&self.header, &roots, described);
+        let mut terms = Terms::new(&self.header, &roots, &described);
         let units: Vec<&Units> = by_number(&self.units);
         let mut judged: BTreeMap<(u32, u32), Option<ExceptionRow>> = BTreeMap::new();
         let mut with_units = self.with_units.iter().peekable();
@@ -209,8 +213,12 @@ pub(crate) fn assemble_logged(
         None => None,
     };
     day.drop_wrong_units(&reference.series)?;
-    let LoggedDay { header, venues, quotes, .. } = day;
-    assemble(DayRows { header, venues, reference, quotes, previous, faults }, options)
+    let LoggedDay { header, venues, mut quotes, .. } = day;
+    let resources = Resources { rows_held_max: usize::MAX, ..Resources::default() };
+    let mut gathered = Gathered::new(parts_of(&reference), &resources);
+    gathered.take(&mut quotes)?;
+    let rows = DayRows { header, venues, reference, gathered, previous, faults };
+    whole(Plan::new(rows, options)?, &resources)
 }
 
 /// Whether reference texts could be a day's; the rows that would be dropped.

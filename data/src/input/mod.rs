@@ -1,7 +1,8 @@
 //! A day in: the input folder, read and written.
 //!
 //! [`read_day`] takes a folder of DESIGN section 2 and gives a [`Day`]. A fault of the day as a whole is an
-//! [`InputError`]; a fault of a row or a series is a row of [`Day::exceptions`] and the day goes on.
+//! [`InputError`]; a fault of a row or a series is a row of [`Day::exceptions`] and the day goes on. [`DayStream`] is the
+//! same day for whoever cannot hold it: its underlyings are made one at a time.
 
 mod assemble;
 mod columns;
@@ -9,9 +10,11 @@ mod contradictions;
 mod deliverable;
 mod error;
 pub mod exceptions;
+mod gather;
 mod header;
 mod logged;
 pub(crate) mod number;
+mod plan;
 mod previous;
 mod quotes;
 mod quotes_csv;
@@ -19,8 +22,11 @@ mod quotes_parquet;
 mod records;
 mod reference_files;
 mod rows;
+mod scan;
 mod select;
 mod source;
+mod spill;
+mod stream;
 pub(crate) mod symbols;
 mod table;
 mod terms;
@@ -31,11 +37,12 @@ pub(crate) use error::shown;
 pub(crate) use logged::{LoggedDay, assemble_logged, check_reference};
 pub use rows::{CorporateActionRow, DayFiles, DividendRow, QuoteRow, RateRow, SeriesRow, UnderlyingRow};
 pub use source::{Embedded, Folder, InputSource, SourceFile};
+pub use spill::Resources;
+pub use stream::{DayStream, PlannedUnderlying};
 pub(crate) use write::reference_text;
 pub use write::{QuoteWriter, WriteError, write_day, write_day_without_quotes};
 
 use crate::day::Day;
-use crate::reference::VenueTable;
 
 /// Choices of the command line that change what is read. Both are settings of the run.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -55,11 +62,6 @@ pub struct ReadOptions {
 /// [`InputError`] for what stops a whole day: a missing or unreadable file, a missing or mistyped column, a bad
 /// `day.toml`, a snapshot on a closed day, an underlying that stands twice. Whatever the bytes, nothing panics.
 pub fn read_day(source: &dyn InputSource, options: &ReadOptions) -> Result<Day, InputError> {
-    let header = header::Header::read(source)?;
-    let venues = VenueTable::on(header.market_date)?;
-    let mut faults = Vec::new();
-    let reference = reference_files::ReferenceRows::read(source, &mut faults)?;
-    let previous = previous::Previous::read(source)?;
-    let quotes = quotes::QuoteRows::read(source, &venues)?;
-    assemble::assemble(assemble::DayRows { header, venues, reference, quotes, previous, faults }, options)
+    let resources = Resources { rows_held_max: usize::MAX, ..Resources::default() };
+    stream::whole(stream::read_plan(source, options, &resources)?, &resources)
 }

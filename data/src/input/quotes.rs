@@ -7,8 +7,6 @@ use super::error::InputError;
 use super::exceptions::{self, BAD_PRICE, MALFORMED_ROW, MALFORMED_SYMBOL, UNKNOWN_VENUE};
 use super::source::InputSource;
 use super::symbols::{RawQuote, Symbols};
-use super::{quotes_csv, quotes_parquet};
-use crate::reference::VenueTable;
 
 /// The columns of `quotes`; the last may be absent.
 pub(crate) const COLUMNS: [&str; 8] =
@@ -16,7 +14,7 @@ pub(crate) const COLUMNS: [&str; 8] =
 /// Those of them that must be there.
 pub(crate) const REQUIRED: usize = 7;
 
-/// All quote rows of a day.
+/// Quote rows: a day's, or a piece of them.
 #[derive(Debug)]
 pub(crate) struct QuoteRows {
     pub(crate) symbols: Symbols,
@@ -53,22 +51,6 @@ pub(crate) enum SymbolRef<'a> {
 impl QuoteRows {
     pub(crate) fn new() -> Self {
         Self { symbols: Symbols::default(), rows: Vec::new(), faults: Vec::new(), rows_read: 0, rows_dropped: 0 }
-    }
-
-    /// Reads every quote file of a source: `quotes.parquet` or `quotes.csv`, or parts in the order of their names.
-    pub(crate) fn read(source: &dyn InputSource, venues: &VenueTable) -> Result<Self, InputError> {
-        let mut all = Self::new();
-        for name in file_names(source)? {
-            let opened =
-                source.open(&name).map_err(|error| InputError::file(&name, format!("cannot be read: {error}")))?;
-            let Some(opened) = opened else { continue };
-            if name.ends_with(".parquet") {
-                quotes_parquet::read(&name, opened, venues, &mut all)?;
-            } else {
-                quotes_csv::read(&name, opened, venues, &mut all)?;
-            }
-        }
-        Ok(all)
     }
 
     /// Takes one row in, or its fault.
@@ -125,7 +107,7 @@ impl QuoteRows {
 }
 
 /// The quote files of a source, in the order in which ties are broken.
-fn file_names(source: &dyn InputSource) -> Result<Vec<String>, InputError> {
+pub(crate) fn file_names(source: &dyn InputSource) -> Result<Vec<String>, InputError> {
     let names = source
         .names()
         .map_err(|error| InputError::file("quotes.parquet", format!("the folder cannot be read: {error}")))?;

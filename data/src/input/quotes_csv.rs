@@ -13,8 +13,17 @@ use super::table::{missing_column, place};
 use crate::reference::VenueTable;
 use crate::time;
 
-/// Reads one file into `all`.
-pub(crate) fn read(name: &str, file: SourceFile, venues: &VenueTable, all: &mut QuoteRows) -> Result<(), InputError> {
+/// Rows after which `full` is asked to take them.
+const PIECE_ROWS: usize = 1 << 18;
+
+/// Reads one file into `all`, which `full` empties now and then; false from it stops the reading.
+pub(crate) fn read(
+    name: &str,
+    file: SourceFile,
+    venues: &VenueTable,
+    all: &mut QuoteRows,
+    full: &mut dyn FnMut(&mut QuoteRows) -> bool,
+) -> Result<(), InputError> {
     let unreadable = |error: csv::Error| InputError::file(name, format!("cannot be read: {error}"));
     let mut reader = csv::ReaderBuilder::new().flexible(true).buffer_capacity(1 << 18).from_reader(file.into_read());
     let header = reader.byte_headers().map_err(unreadable)?.clone();
@@ -26,6 +35,9 @@ pub(crate) fn read(name: &str, file: SourceFile, venues: &VenueTable, all: &mut 
     }
     let mut record = csv::ByteRecord::new();
     while reader.read_byte_record(&mut record).map_err(unreadable)? {
+        if all.rows.len() >= PIECE_ROWS && !full(all) {
+            return Ok(());
+        }
         let field = |column: usize| {
             let at = places.get(column).copied().flatten();
             at.and_then(|at| record.get(at)).unwrap_or_default().trim_ascii()

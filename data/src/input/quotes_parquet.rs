@@ -24,37 +24,80 @@ use crate::reference::VenueTable;
 
 const BATCH_ROWS: usize = 65_536;
 
-/// Reads one file into `all`.
-pub(crate) fn read(name: &str, file: SourceFile, venues: &VenueTable, all: &mut QuoteRows) -> Result<(), InputError> {
-    let outcome = decoder::caught(|| match file {
-        SourceFile::File(file) => read_chunks(name, file, venues, all),
-        SourceFile::Bytes(bytes) => read_chunks(name, bytes, venues, all),
-    });
-    outcome.unwrap_or_else(|| Err(InputError::file(name, decoder::GAVE_UP)))
+/// Rows after which `full` is asked to take them.
+const PIECE_ROWS: usize = 1 << 18;
+
+/// A file whose columns can be read, and what its groups of rows need to be.
+pub(crate) struct Opened {
+    metadata: ArrowReaderMetadata,
 }
 
-fn read_chunks<T: ChunkReader + 'static>(
-    name: &str,
-    file: T,
-    venues: &VenueTable,
-    all: &mut QuoteRows,
-) -> Result<(), InputError> {
-    let unreadable = |error: &dyn std::fmt::Display| InputError::file(name, format!("is no readable Parquet: {error}"));
-    // Types as Parquet knows them; what its producer noted beside them (large strings, views) does not matter.
-    let plain = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
-    let metadata = ArrowReaderMetadata::load(&file, plain.clone()).map_err(|error| unreadable(&error))?;
-    let schema = typed_schema(name, metadata.schema())?;
-    let options = plain.with_schema(Arc::new(schema));
-    let metadata =
-        ArrowReaderMetadata::try_new(metadata.metadata().clone(), options).map_err(|error| unreadable(&error))?;
-    let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata);
-    let mask = ProjectionMask::columns(builder.parquet_schema(), COLUMNS);
-    let reader =
-        builder.with_projection(mask).with_batch_size(BATCH_ROWS).build().map_err(|error| unreadable(&error))?;
-    for batch in reader {
-        push_batch(name, &batch.map_err(|error| unreadable(&error))?, venues, all)?;
+impl Opened {
+    /// Reads the file's description and checks its columns.
+    pub(crate) fn new(name: &str, file: &SourceFile) -> Result<Self, InputError> {
+        let outcome = decoder::caught(|| match file {
+            SourceFile::File(file) => Self::of(name, file),
+            SourceFile::Bytes(bytes) => Self::of(name, bytes),
+        });
+        outcome.unwrap_or_else(|| Err(InputError::file(name, decoder::GAVE_UP)))
     }
-    Ok(())
+
+    fn of<T: ChunkReader>(name: &str, file: &T) -> Result<Self, InputError> {
+        // Types as Parquet knows them; what its producer noted beside them (large strings, views) does not matter.
+        let plain = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
+        let metadata = ArrowReaderMetadata::load(file, plain.clone()).map_err(|error| unreadable(name, &error))?;
+        let schema = typed_schema(name, metadata.schema())?;
+        let options = plain.with_schema(Arc::new(schema));
+        let metadata = ArrowReaderMetadata::try_new(metadata.metadata().clone(), options);
+        Ok(Self { metadata: metadata.map_err(|error| unreadable(name, &error))? })
+    }
+
+    /// How many groups of rows the file has.
+    pub(crate) fn groups(&self) -> usize {
+        self.metadata.metadata().num_row_groups()
+    }
+
+    /// Reads one group of rows into `all`, which `full` empties now and then; false from it stops the reading.
+    pub(crate) fn read_group(
+        &self,
+        name: &str,
+        file: SourceFile,
+        group: usize,
+        venues: &VenueTable,
+        all: &mut QuoteRows,
+        full: &mut dyn FnMut(&mut QuoteRows) -> bool,
+    ) -> Result<(), InputError> {
+        let outcome = decoder::caught(|| match file {
+            SourceFile::File(file) => self.read_rows(name, file, group, venues, all, full),
+            SourceFile::Bytes(bytes) => self.read_rows(name, bytes, group, venues, all, full),
+        });
+        outcome.unwrap_or_else(|| Err(InputError::file(name, decoder::GAVE_UP)))
+    }
+
+    fn read_rows<T: ChunkReader + 'static>(
+        &self,
+        name: &str,
+        file: T,
+        group: usize,
+        venues: &VenueTable,
+        all: &mut QuoteRows,
+        full: &mut dyn FnMut(&mut QuoteRows) -> bool,
+    ) -> Result<(), InputError> {
+        let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, self.metadata.clone());
+        let mask = ProjectionMask::columns(builder.parquet_schema(), COLUMNS);
+        let reader = builder.with_projection(mask).with_batch_size(BATCH_ROWS).with_row_groups(vec![group]);
+        for batch in reader.build().map_err(|error| unreadable(name, &error))? {
+            push_batch(name, &batch.map_err(|error| unreadable(name, &error))?, venues, all)?;
+            if all.rows.len() >= PIECE_ROWS && !full(all) {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+}
+
+fn unreadable(name: &str, error: &dyn std::fmt::Display) -> InputError {
+    InputError::file(name, format!("is no readable Parquet: {error}"))
 }
 
 /// Checks that every column is there with a type that can be read, and asks for the two texts as dictionaries.

@@ -16,11 +16,21 @@ pub(crate) struct Groups {
 
 impl Groups {
     /// Groups rows by the group of their symbol; rows of symbols without a group are left out.
-    pub(crate) fn new(quotes: &[RawQuote], group_of_symbol: &[Option<u32>], groups: usize) -> Self {
-        let group = |quote: &RawQuote| group_of_symbol.get(quote.symbol as usize).copied().flatten();
+    pub(crate) fn new(quotes: &[RawQuote], group_of: impl Fn(u32) -> Option<u32>, groups: usize) -> Self {
+        // Rows of one symbol mostly stand together.
+        let mut last = (u32::MAX, None);
+        let group_of_row: Vec<Option<u32>> = quotes
+            .iter()
+            .map(|quote| {
+                if quote.symbol != last.0 {
+                    last = (quote.symbol, group_of(quote.symbol));
+                }
+                last.1
+            })
+            .collect();
         let mut offsets = vec![0u32; groups + 1];
-        for number in quotes.iter().filter_map(group) {
-            if let Some(count) = offsets.get_mut(number as usize + 1) {
+        for number in group_of_row.iter().flatten() {
+            if let Some(count) = offsets.get_mut(*number as usize + 1) {
                 *count += 1;
             }
         }
@@ -31,8 +41,8 @@ impl Groups {
         }
         let mut next = offsets.clone();
         let mut rows = vec![0u32; total as usize];
-        for (index, quote) in quotes.iter().enumerate() {
-            let Some(place) = group(quote).and_then(|number| next.get_mut(number as usize)) else { continue };
+        for (index, group) in group_of_row.into_iter().enumerate() {
+            let Some(place) = group.and_then(|number| next.get_mut(number as usize)) else { continue };
             if let Some(row) = rows.get_mut(*place as usize) {
                 *row = index as u32;
             }

@@ -30,7 +30,7 @@ pub(crate) struct Listed {
 pub(crate) struct Terms<'a> {
     header: &'a Header,
     roots: &'a RootTable,
-    rows: BTreeMap<String, &'a SeriesRow>,
+    rows: &'a BTreeMap<String, SeriesRow>,
     root_memo: BTreeMap<String, Option<Root>>,
     settlement_memo: BTreeMap<(Date, Settlement), Option<Instant>>,
     trading_day_memo: BTreeMap<Date, Date>,
@@ -38,7 +38,7 @@ pub(crate) struct Terms<'a> {
 
 impl<'a> Terms<'a> {
     /// Terms by a day's header, the root table and the rows of `series.csv` under their canonical symbols.
-    pub(crate) fn new(header: &'a Header, roots: &'a RootTable, rows: BTreeMap<String, &'a SeriesRow>) -> Self {
+    pub(crate) fn new(header: &'a Header, roots: &'a RootTable, rows: &'a BTreeMap<String, SeriesRow>) -> Self {
         Self {
             header,
             roots,
@@ -52,7 +52,7 @@ impl<'a> Terms<'a> {
     /// The series of a canonical symbol, or the reason's word why there is none.
     pub(crate) fn series(&mut self, symbol: &str) -> Result<Listed, &'static str> {
         let osi = osi::decode(symbol.as_bytes()).ok();
-        let row = self.rows.get(symbol).copied();
+        let row = self.rows.get(symbol);
         if osi.is_none() && row.is_none() {
             return Err(MALFORMED_SYMBOL);
         }
@@ -106,6 +106,16 @@ impl<'a> Terms<'a> {
         };
         let expected = row.is_some_and(|r| r.expected);
         Ok(Listed { underlying, series, expected, described: row.is_some(), rows: 0 })
+    }
+
+    /// The underlying of a canonical symbol, as [`Self::series`] finds it; `None` where it finds none.
+    pub(crate) fn underlying(&mut self, symbol: &str) -> Option<String> {
+        let row = self.rows.get(symbol);
+        if let Some(given) = row.and_then(|row| row.underlying.as_ref()) {
+            return Some(given.clone());
+        }
+        let osi = osi::decode(symbol.as_bytes()).ok()?;
+        self.root(osi.root).map(|root| root.underlying)
     }
 
     /// Whether `series.csv` has a row of a symbol.

@@ -5,7 +5,7 @@ use crate::mark::fixed::{Fixed, FixedMark};
 use crate::mark::premiums::at;
 use crate::mark::rows::UnderlyingMarks;
 use crate::mark::terms::SliceWork;
-use crate::mark::{ClassResult, Keep, mark};
+use crate::mark::{ClassResult, Keep, Way, mark};
 use crate::settings::Settings;
 use crate::smoothing::Round;
 
@@ -72,11 +72,12 @@ pub fn mark_underlying_by_steps(
     let fixed = Fixed::new(day, marks);
     let mut histories = Vec::new();
     let slices = super::group_slices(day);
-    let (rows, _) = mark(day, &fixed, Keep::Rounds, settings, &mut |result: &ClassResult| {
-        for place in 0..result.works.len() {
-            histories.extend(slice_history(result, &slices, place));
-        }
-    });
+    let (rows, _) =
+        mark(day, &fixed, Way { keep: Keep::Rounds, begins: &mut |_| () }, settings, &mut |result: &ClassResult| {
+            for place in 0..result.works.len() {
+                histories.extend(slice_history(result, &slices, place));
+            }
+        });
     (rows, histories)
 }
 

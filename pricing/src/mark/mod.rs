@@ -13,6 +13,7 @@ mod rows;
 mod sensitivities;
 mod series_rows;
 mod slices;
+mod stage;
 mod stale;
 mod terms;
 mod volatilities;
@@ -34,6 +35,7 @@ pub use offered::{SmoothingClass, smoothing_classes};
 use premiums::{SlicePrices, class_prices};
 pub use rows::{ExceptionRow, Greeks, SeriesMark, SliceMark, UnderlyingMarks, ViolationCounts};
 use slices::{Slice, group_classes, group_slices};
+pub use stage::MarkStage;
 use terms::{ClassTerms, SliceWork, class_terms};
 use volatilities::QuoteVolatility;
 
@@ -56,11 +58,17 @@ enum Keep {
     Rounds,
 }
 
+/// What is kept of the way, and who is told which stage begins.
+struct Way<'a> {
+    keep: Keep,
+    begins: &'a mut dyn FnMut(MarkStage),
+}
+
 /// Marks one underlying: the whole method, from venue quotes to published integers.
 ///
 /// Trouble with a series is a reason on its row; nothing in the input ends the close of an underlying.
 pub fn mark_underlying(day: &UnderlyingDay, settings: &Settings) -> UnderlyingMarks {
-    mark(day, &Fixed::default(), Keep::Result, settings, &mut |_| {}).0
+    mark(day, &Fixed::default(), Way { keep: Keep::Result, begins: &mut |_| () }, settings, &mut |_| {}).0
 }
 
 /// [`mark_underlying`] with marks that people fixed: each is published as it is, the surface around it lifted as far as
@@ -73,7 +81,21 @@ pub fn mark_underlying_fixed(
     marks: &[FixedMark],
     settings: &Settings,
 ) -> Result<UnderlyingMarks, Contradiction> {
-    let (marks, contradicted) = mark(day, &Fixed::new(day, marks), Keep::Result, settings, &mut |_| {});
+    mark_underlying_watched(day, marks, settings, &mut |_| ())
+}
+
+/// [`mark_underlying_fixed`], with `begins` told each stage as it begins, class by class; the last one ends with the call.
+///
+/// # Errors
+/// As [`mark_underlying_fixed`].
+pub fn mark_underlying_watched(
+    day: &UnderlyingDay,
+    marks: &[FixedMark],
+    settings: &Settings,
+    begins: &mut dyn FnMut(MarkStage),
+) -> Result<UnderlyingMarks, Contradiction> {
+    let way = Way { keep: Keep::Result, begins };
+    let (marks, contradicted) = mark(day, &Fixed::new(day, marks), way, settings, &mut |_| {});
     if contradicted.is_empty() {
         return Ok(marks);
     }
@@ -84,12 +106,12 @@ pub fn mark_underlying_fixed(
 fn mark(
     day: &UnderlyingDay,
     fixed: &Fixed<'_>,
-    keep: Keep,
+    mut way: Way<'_>,
     settings: &Settings,
     seen: &mut dyn FnMut(&ClassResult),
 ) -> (UnderlyingMarks, Vec<String>) {
     let (mut before, mut contradicted) = (BTreeMap::new(), Vec::new());
-    let mut marks = smooth(day, fixed, keep, settings, &mut |result| {
+    let mut marks = smooth(day, fixed, &mut way, settings, &mut |result| {
         seen(result);
         before.extend(result.prices.iter().flat_map(|p| &p.fixed).map(|(_, _, series, was)| (*series, *was)));
         if result.prices.iter().any(|p| p.contradicted) {
@@ -105,7 +127,7 @@ fn mark(
 fn smooth(
     day: &UnderlyingDay,
     fixed: &Fixed<'_>,
-    keep: Keep,
+    way: &mut Way<'_>,
     settings: &Settings,
     seen: &mut dyn FnMut(&ClassResult),
 ) -> UnderlyingMarks {
@@ -135,19 +157,23 @@ fn smooth(
     let mut spot = print;
     let mut replaced = false;
     for (place, class) in group_classes(&slices).iter().enumerate() {
+        (way.begins)(MarkStage::Parity);
         let terms = class_terms(day, &slices, class, &nbbos, spot, place > 0, settings);
         if terms.replaced {
             (spot, replaced) = (terms.spot, true);
             nbbos.iter_mut().for_each(|n| n.flags.insert(QuoteFlag::AfterHoursUnderlying));
             marks.exceptions.push(exceptions::replaced_spot(day, print, spot));
         }
-        let (volatilities, result) = close_class(day, &slices, terms, &mut nbbos, fixed, keep, settings);
+        let (volatilities, result) = close_class(day, &slices, terms, &mut nbbos, fixed, way, settings);
+        (way.begins)(MarkStage::Rows);
         seen(&result);
         figures::fill_class(&mut marks, &slices, &result, &nbbos, settings);
         series_rows::fill_class(&mut marks, day, &slices, &result, &volatilities, &nbbos, settings);
         exceptions::class_rows(&mut marks, day, &slices, &result, settings);
+        (way.begins)(MarkStage::RiskArrays);
         risk_rows::fill_class(&mut marks, day, &slices, &result.works, spot, settings);
     }
+    (way.begins)(MarkStage::Rows);
     series_rows::intrinsic(&mut marks, day, &slices, spot, settings);
     exceptions::intrinsic_rows(&mut marks, day, settings);
     risk_rows::fill_expiring(&mut marks, day, &slices, spot, settings);
@@ -163,9 +189,10 @@ fn close_class(
     terms: ClassTerms,
     nbbos: &mut [Nbbo],
     fixed: &Fixed<'_>,
-    keep: Keep,
+    way: &mut Way<'_>,
     settings: &Settings,
 ) -> (Vec<QuoteVolatility>, ClassResult) {
+    (way.begins)(MarkStage::ImpliedVolatility);
     let mut works = terms.works;
     let Offered { volatilities, mut inputs, series: offered } = Offered::of(day, slices, &works, nbbos, settings);
     for (work, input) in works.iter_mut().zip(&inputs) {
@@ -175,7 +202,7 @@ fn close_class(
         }
     }
     let mut rounds = Vec::new();
-    let mut smooth = |inputs: &[SliceInput]| match keep {
+    let mut smooth = |inputs: &[SliceInput]| match way.keep {
         Keep::Result => smooth_class(inputs, &settings.smoothing),
         Keep::Rounds => {
             let (smoothed, own) = smooth_class_by_rounds(inputs, &settings.smoothing);
@@ -183,11 +210,12 @@ fn close_class(
             smoothed
         }
     };
+    (way.begins)(MarkStage::Smoothing);
     let mut smoothed = smooth(&inputs);
     if flag_stale(&offered, &mut inputs, &smoothed, nbbos, settings) {
         smoothed = smooth(&inputs);
     }
-    let prices = class_prices(&works, slices, &smoothed, nbbos, fixed, settings);
+    let prices = class_prices(&works, slices, &smoothed, nbbos, fixed, settings, way.begins);
     (volatilities, ClassResult { works, smoothed, prices, offered, rounds })
 }
 

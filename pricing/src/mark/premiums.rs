@@ -2,6 +2,7 @@
 
 use crate::mark::fixed::{self, Fixed};
 use crate::mark::slices::{Slice, Strike};
+use crate::mark::stage::MarkStage;
 use crate::mark::terms::SliceWork;
 use crate::nbbo::Nbbo;
 use crate::price::{MICROS_PER_UNIT, Price};
@@ -60,17 +61,21 @@ pub(crate) fn class_prices(
     nbbos: &[Nbbo],
     fixed: &Fixed<'_>,
     settings: &Settings,
+    begins: &mut dyn FnMut(MarkStage),
 ) -> Vec<SlicePrices> {
+    begins(MarkStage::ModelPrices);
     let mut prices: Vec<SlicePrices> = works
         .iter()
         .zip(smoothed)
         .map(|(work, curve)| model_prices(work, strikes_of(work, slices), curve, nbbos))
         .collect();
+    begins(MarkStage::Projection);
     if works.first().is_some_and(|w| w.exercise_style == ExerciseStyle::American) {
         project(works, slices, &mut prices, nbbos, settings);
     } else {
         project_puts(works, slices, &mut prices, nbbos, settings);
     }
+    begins(MarkStage::Integers);
     fixed.put(works, slices, &mut prices);
     integers(works, slices, &mut prices);
     prices
