@@ -46,7 +46,7 @@ fn peak(profile: &str) -> Option<f64> {
 mod tests {
     #[test]
     fn the_peak_is_read_from_the_profile() {
-        assert_eq!(super::peak("Time by stage\n  peak memory: 812 MiB\n"), Some(812.0));
+        assert_eq!(super::peak("Time by step\n  peak memory: 812 MiB\n"), Some(812.0));
         assert_eq!(super::peak("nothing"), None);
     }
 }

@@ -242,3 +242,14 @@ fn a_universe_comes_in_parts() {
     assert!(summary.series > 20_000 && summary.parts >= 1, "{summary:?}");
     assert!(dir.path().join("quotes-0001.parquet").exists() && !dir.path().join("quotes.parquet").exists());
 }
+
+#[test]
+fn a_share_of_the_universe_has_every_index_class_and_an_even_choice_of_the_other_names() {
+    let dir = tempfile::tempdir().unwrap();
+    let request = GenerateRequest { underlyings: 60, percent: 4, ..GenerateRequest::universe(1, dir.path()) };
+    let summary = generate(&request).unwrap();
+    // Five index classes, and two of the sixty; of 100,000 series of the classes 4 %.
+    assert_eq!(summary.underlyings, 7);
+    assert!((3_000..8_000).contains(&summary.series), "{summary:?}");
+    assert!(generate(&GenerateRequest { percent: 0, ..request }).is_err());
+}

@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand};
 use closemark_data::date;
 use closemark_data::export::ExportFormat;
 use closemark_data::import::ImportFormat;
+use closemark_data::publication::Shard;
 use closemark_pricing::Price;
 use closemark_pricing::series::Date;
 
@@ -26,6 +27,8 @@ pub(crate) enum Command {
     ///
     /// Exit codes: 0 published and final; 2 published but held by a gate; 1 nothing published; 64 usage.
     Close(CloseArguments),
+    /// Publish a close whose shards were all marked (close --shard i/n), byte for byte what one process publishes.
+    Assemble(CloseArguments),
     /// Check a published day, from its files alone.
     ///
     /// Exact integer checks of arbitrage, bounds, schema and digests. Exit codes: 0 everything holds; 1 something does not.
@@ -81,6 +84,9 @@ pub(crate) struct CloseArguments {
     /// Publish no risk arrays; a setting like any other, so the run is another run.
     #[arg(long)]
     pub no_risk_arrays: bool,
+    /// Mark one of n parts of the day (1/n to n/n) and write it beside the runs; `closemark assemble` then publishes.
+    #[arg(long, value_name = "i/n", value_parser = shard, conflicts_with = "base")]
+    pub shard: Option<Shard>,
     /// Read and check the input, publish nothing.
     #[arg(long)]
     pub check: bool,
@@ -101,6 +107,7 @@ impl CloseArguments {
             only: Vec::new(),
             base: None,
             no_risk_arrays: false,
+            shard: None,
             check: false,
             profile: false,
         }
@@ -304,6 +311,9 @@ pub(crate) struct GenerateArguments {
     /// The whole US market: about 6,000 underlyings and 25 million quotes.
     #[arg(long, conflicts_with_all = ["underlyings", "sample"])]
     pub universe: bool,
+    /// With --universe: how much of it, in percent.
+    #[arg(long, value_name = "P", default_value_t = 100, requires = "universe", value_parser = clap::value_parser!(u8).range(1..=100))]
+    pub percent: u8,
     /// The bundled sample day, with its own seed.
     #[arg(long, conflicts_with_all = ["underlyings", "seed"])]
     pub sample: bool,
@@ -377,6 +387,14 @@ fn rate(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(rate) if (-1.0..=1.0).contains(&rate) => Ok(rate),
         _ => Err("allowed is a fraction between -1 and 1, such as 0.045".to_owned()),
+    }
+}
+
+fn shard(text: &str) -> Result<Shard, String> {
+    let parts = text.split_once('/').and_then(|(number, of)| Some((number.parse().ok()?, of.parse().ok()?)));
+    match parts {
+        Some((number, of)) if of <= 1000 && (1..=of).contains(&number) => Ok(Shard { number, of }),
+        _ => Err("allowed is i/n with i from 1 to n and n up to 1000, such as 2/3".to_owned()),
     }
 }
 

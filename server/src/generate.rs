@@ -10,7 +10,7 @@ use crate::text::{counted, grouped};
 
 pub(crate) fn run(arguments: &GenerateArguments) -> anyhow::Result<Exit> {
     let mut request = if arguments.universe {
-        GenerateRequest::universe(arguments.seed, &arguments.out)
+        GenerateRequest { percent: arguments.percent, ..GenerateRequest::universe(arguments.seed, &arguments.out) }
     } else if arguments.sample {
         GenerateRequest::sample(&arguments.out)
     } else {

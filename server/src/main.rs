@@ -4,7 +4,6 @@ use std::process::ExitCode;
 
 mod cli;
 mod close;
-mod correction;
 mod curve;
 mod exit;
 mod export;
@@ -20,7 +19,9 @@ mod progress;
 mod published;
 #[cfg(feature = "serve")]
 mod serve;
+mod sharding;
 mod show;
+mod source;
 mod summary;
 mod text;
 mod verify;
@@ -35,6 +36,7 @@ fn main() -> ExitCode {
     };
     let done = match command {
         Command::Close(arguments) => close::run(&arguments),
+        Command::Assemble(arguments) => sharding::assemble(&arguments),
         Command::Verify(arguments) => verify::run(&arguments),
         Command::Generate(arguments) => generate::run(&arguments),
         Command::Import(arguments) => import::run(&arguments),

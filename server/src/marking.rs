@@ -1,19 +1,23 @@
-//! Marking in parallel: the largest underlyings first, so that both ends of the queue finish together;
-//! collected in the day's order, so that nothing shows which thread did what.
+//! Marking in parallel and handing the marks on in the day's order, with bounded memory.
+//!
+//! The largest underlyings come first, so that both ends of the queue finish together; their marks wait until their place
+//! comes. The others follow in the day's order, and whoever finishes the next one in turn hands on everything that is
+//! ready. Nothing shows which thread did what.
 
-use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use anyhow::Context;
-use closemark_data::day::Day;
-use closemark_pricing::mark::{Contradiction, FixedMark, UnderlyingMarks};
-use closemark_pricing::mark_underlying_fixed;
+use closemark_pricing::mark::{FixedMark, MarkStage, UnderlyingMarks};
+use closemark_pricing::{UnderlyingDay, mark_underlying_watched};
 
-use crate::profile::{Profile, Watch};
+use crate::profile::{Spent, Watch};
+use crate::source::DaySource;
 
-/// An underlying's place in the day, its marks, and the time they took.
-type Marked = (usize, Result<UnderlyingMarks, Contradiction>, Duration);
+/// Series of underlyings that are marked before their turn because they are large.
+const FIRST_SERIES_MAX: u64 = 200_000;
+/// Series that may wait for those before them.
+const WAITING_SERIES_MAX: u64 = 320_000;
 
 /// Sees underlyings as they are done, on any thread.
 pub(crate) trait Watcher: Sync {
@@ -23,66 +27,201 @@ pub(crate) trait Watcher: Sync {
     fn finished(&self) {}
 }
 
-/// Marks every underlying of the day, in the day's order, with the marks that people fixed.
+/// Takes marked underlyings in the day's order.
+pub(crate) type Sink<'a> = dyn FnMut(UnderlyingDay, UnderlyingMarks) -> anyhow::Result<()> + Send + 'a;
+
+/// What every thread shares.
+struct Queue<'a> {
+    source: &'a DaySource,
+    fixed: &'a [FixedMark],
+    watcher: &'a dyn Watcher,
+    order: Vec<usize>,
+    /// How many of `order` are marked before their turn.
+    first: usize,
+    state: Mutex<State>,
+    moved: Condvar,
+    sink: Mutex<&'a mut Sink<'a>>,
+    /// Fixed marks whose series was not met yet: one without a series would be lost without a word.
+    unmet: Mutex<BTreeSet<&'a str>>,
+}
+
+#[derive(Default)]
+struct State {
+    /// The next of the order to be marked.
+    next: usize,
+    /// The next place to be handed on.
+    turn: usize,
+    ready: BTreeMap<usize, (UnderlyingDay, UnderlyingMarks)>,
+    waiting_series: u64,
+    /// Whether somebody is handing on.
+    busy: bool,
+    /// The fault of the first underlying that has one.
+    failed: Option<(usize, anyhow::Error)>,
+    spent: Vec<(usize, Spent)>,
+    write: Duration,
+}
+
+/// Marks every underlying of `source` on the threads of `pool`, with the marks that people fixed, and hands them to
+/// `sink` in the day's order. What each took, in that order, and what handing on took.
 ///
 /// # Errors
-/// Where fixed marks contradict the absence of arbitrage, or name no series of the day.
-pub(crate) fn mark_day(
-    day: &Day,
-    fixed: &[FixedMark],
-    threads: Option<u16>,
-    watcher: &dyn Watcher,
-    profile: &mut Profile,
-) -> anyhow::Result<Vec<UnderlyingMarks>> {
-    let pool = rayon::ThreadPoolBuilder::new()
-        .num_threads(threads.map_or(0, usize::from))
-        .build()
-        .context("cannot start the threads")?;
-    check_fixed(day, fixed)?;
-    let order = largest_first(day);
-    let next = AtomicUsize::new(0);
-    let work = |_: rayon::BroadcastContext<'_>| {
-        let mut done = Vec::new();
-        while let Some(&index) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let Some(underlying) = day.underlyings.get(index) else { continue };
-            let watch = Watch::start();
-            let marks = mark_underlying_fixed(underlying, fixed, &day.settings);
-            done.push((index, marks, watch.elapsed()));
-            watcher.done(&underlying.underlying, underlying.series.len() as u64);
-        }
-        done
+/// Where fixed marks contradict the absence of arbitrage or name no series of the day, the input cannot be read again, or
+/// `sink` fails.
+pub(crate) fn mark_in_order<'a>(
+    source: &'a DaySource,
+    fixed: &'a [FixedMark],
+    pool: &rayon::ThreadPool,
+    watcher: &'a dyn Watcher,
+    sink: &'a mut Sink<'a>,
+) -> anyhow::Result<(Vec<Spent>, Duration)> {
+    let (order, first) = order(source);
+    let queue = Queue {
+        source,
+        fixed,
+        watcher,
+        order,
+        first,
+        state: Mutex::new(State::default()),
+        moved: Condvar::new(),
+        sink: Mutex::new(sink),
+        unmet: Mutex::new(fixed.iter().map(|one| one.osi_symbol.as_str()).collect()),
     };
-    let by_thread: Vec<Vec<Marked>> = profile.stage("mark", || pool.broadcast(work));
+    pool.broadcast(|_| queue.work());
     watcher.finished();
-    let mut done: Vec<Marked> = by_thread.into_iter().flatten().collect();
-    done.sort_by_key(|(index, _, _)| *index);
-    let mut all = Vec::with_capacity(done.len());
-    for (index, marks, time) in done {
-        all.push((index, marks?, time));
+    let mut state = queue.state.into_inner().unwrap_or_else(PoisonError::into_inner);
+    if let Some((_, error)) = state.failed {
+        return Err(error);
     }
-    let times = all.iter().map(|(_, marks, time)| (marks.underlying.clone(), marks.series.len() as u64, *time));
-    profile.underlyings(pool.current_num_threads(), times.collect());
-    Ok(all.into_iter().map(|(_, marks, _)| marks).collect())
+    if let Some(symbol) = queue.unmet.into_inner().unwrap_or_else(PoisonError::into_inner).first() {
+        anyhow::bail!("the mark of {symbol:?} is fixed, and the day has no such series");
+    }
+    state.spent.sort_by_key(|(place, _)| *place);
+    Ok((state.spent.into_iter().map(|(_, spent)| spent).collect(), state.write))
 }
 
-/// A fixed mark whose series is not there would be lost without a word.
-fn check_fixed(day: &Day, fixed: &[FixedMark]) -> anyhow::Result<()> {
-    let mut missing: BTreeSet<&str> = fixed.iter().map(|one| one.osi_symbol.as_str()).collect();
-    if missing.is_empty() {
-        return Ok(());
+/// The order of marking: the largest first as far as their marks may wait, then the day's order; and how many those are.
+fn order(source: &DaySource) -> (Vec<usize>, usize) {
+    let size = |place: usize| source.plan().get(place).map_or(0, |planned| planned.series);
+    let mut by_size: Vec<usize> = (0..source.plan().len()).collect();
+    by_size.sort_by(|a, b| size(*b).cmp(&size(*a)).then(a.cmp(b)));
+    let mut room = FIRST_SERIES_MAX;
+    let mut first: Vec<usize> = Vec::new();
+    for place in by_size {
+        if size(place) > room {
+            break;
+        }
+        room -= size(place);
+        first.push(place);
     }
-    for series in day.underlyings.iter().flat_map(|underlying| &underlying.series) {
-        missing.remove(series.osi_symbol.as_str());
-    }
-    match missing.first() {
-        Some(symbol) => anyhow::bail!("the mark of {symbol:?} is fixed, and the day has no such series"),
-        None => Ok(()),
-    }
+    let taken: BTreeSet<usize> = first.iter().copied().collect();
+    let count = first.len();
+    first.extend((0..source.plan().len()).filter(|place| !taken.contains(place)));
+    (first, count)
 }
 
-fn largest_first(day: &Day) -> Vec<usize> {
-    let mut order: Vec<usize> = (0..day.underlyings.len()).collect();
-    let size = |index: usize| day.underlyings.get(index).map_or(0, |underlying| underlying.series.len());
-    order.sort_by(|a, b| size(*b).cmp(&size(*a)).then(a.cmp(b)));
-    order
+impl Queue<'_> {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn work(&self) {
+        while let Some(place) = self.next() {
+            match self.mark(place) {
+                Ok((day, marks, spent)) => self.hand_on(place, day, marks, spent),
+                Err(error) => self.fail(place, error),
+            }
+        }
+    }
+
+    /// The next underlying to be marked, once there is room for it.
+    fn next(&self) -> Option<usize> {
+        let mut state = self.lock();
+        loop {
+            if state.failed.is_some() {
+                return None;
+            }
+            let place = *self.order.get(state.next)?;
+            // The one whose turn it is was begun before, or is this one: waiting ends.
+            if state.next < self.first || place == state.turn || state.waiting_series < WAITING_SERIES_MAX {
+                state.next += 1;
+                return Some(place);
+            }
+            state = self.moved.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn mark(&self, place: usize) -> anyhow::Result<(UnderlyingDay, UnderlyingMarks, Spent)> {
+        let watch = Watch::start();
+        let (mut day, made) = self.source.take(place)?;
+        let mut spent = Spent::new(&day.underlying, day.series.len() as u64);
+        spent.make = watch.elapsed();
+        let marks = match made {
+            Some(made) => made,
+            None => {
+                self.meet(&day);
+                let (mut lap, mut stage) = (Watch::start(), None::<MarkStage>);
+                let settings = &self.source.head().settings;
+                let marks = mark_underlying_watched(&day, self.fixed, settings, &mut |begins| {
+                    spent.add(stage, lap.lap());
+                    stage = Some(begins);
+                });
+                spent.add(stage, lap.lap());
+                marks?
+            }
+        };
+        self.watcher.done(&day.underlying, day.series.len() as u64);
+        // Nothing after the marks looks at quotes.
+        day.quotes = Vec::new();
+        day.quote_offsets = vec![0; day.series.len() + 1];
+        Ok((day, marks, spent))
+    }
+
+    fn meet(&self, day: &UnderlyingDay) {
+        let mut unmet = self.unmet.lock().unwrap_or_else(PoisonError::into_inner);
+        if !unmet.is_empty() {
+            day.series.iter().for_each(|series| {
+                unmet.remove(series.osi_symbol.as_str());
+            });
+        }
+    }
+
+    /// Puts marks where they wait for their turn, and hands on everything whose turn it is.
+    fn hand_on(&self, place: usize, day: UnderlyingDay, marks: UnderlyingMarks, spent: Spent) {
+        let mut state = self.lock();
+        state.waiting_series += day.series.len() as u64;
+        state.ready.insert(place, (day, marks));
+        state.spent.push((place, spent));
+        if state.busy {
+            return;
+        }
+        state.busy = true;
+        while state.failed.is_none() {
+            let turn = state.turn;
+            let Some((day, marks)) = state.ready.remove(&turn) else { break };
+            drop(state);
+            let watch = Watch::start();
+            let series = day.series.len() as u64;
+            let outcome = {
+                let mut sink = self.sink.lock().unwrap_or_else(PoisonError::into_inner);
+                (*sink)(day, marks)
+            };
+            state = self.lock();
+            state.write += watch.elapsed();
+            state.turn += 1;
+            state.waiting_series = state.waiting_series.saturating_sub(series);
+            if let Err(error) = outcome {
+                state.failed = Some((turn, error));
+            }
+            self.moved.notify_all();
+        }
+        state.busy = false;
+    }
+
+    fn fail(&self, place: usize, error: anyhow::Error) {
+        let mut state = self.lock();
+        if state.failed.as_ref().is_none_or(|(first, _)| place < *first) {
+            state.failed = Some((place, error));
+        }
+        self.moved.notify_all();
+    }
 }

@@ -1,19 +1,26 @@
 //! From a day to a published run: the same steps, and so the same bytes, for the command line and for the service.
 
-use std::collections::BTreeSet;
+use std::borrow::Cow;
 use std::path::Path;
+use std::sync::Arc;
 
+use anyhow::Context;
 use closemark_data::day::Day;
+use closemark_data::files::Disk;
 use closemark_data::input::ReadOptions;
-use closemark_data::publication::{ExtraFile, OverrideRecord, PublicationRequest, Published, publish};
+use closemark_data::publication::{
+    ExtraFile, OpenedRun, OverrideRecord, Published, RunHead, RunSummary, RunWriter, open_run, settle_published,
+};
+use closemark_data::report::figures::{Board, BoardBuilder};
 use closemark_data::report::{self, ReportHead};
 use closemark_data::settings::{RunChoices, run_text};
-use closemark_pricing::mark::{FixedMark, UnderlyingMarks};
+use closemark_pricing::UnderlyingDay;
+use closemark_pricing::mark::FixedMark;
 
-use crate::correction::Correction;
 use crate::curve::settle_curve;
-use crate::marking::{Watcher, mark_day};
+use crate::marking::{Watcher, mark_in_order};
 use crate::profile::Profile;
+use crate::source::DaySource;
 
 /// What a close is made from beside the day.
 #[derive(Clone, Copy)]
@@ -34,15 +41,13 @@ pub(crate) struct CloseWork<'a> {
 
 /// What a close made.
 pub(crate) struct Closed {
-    /// The day as it was published: with what was taken from a base run.
-    pub(crate) day: Day,
-    /// One entry for each underlying of the day, in its order.
-    pub(crate) marks: Vec<UnderlyingMarks>,
+    /// Its board; `None` where the run had been published before, and nothing was marked.
+    pub(crate) board: Option<Board<'static>>,
     /// What was published.
     pub(crate) published: Published,
 }
 
-/// Gives the day its curve.
+/// Gives a day that is held its curve.
 ///
 /// # Errors
 /// Where nothing says what money costs.
@@ -56,66 +61,116 @@ pub(crate) fn read_options(choices: &RunChoices, base_run: Option<&str>) -> Read
     ReadOptions { flat_rate: choices.flat_rate, only }
 }
 
+/// A pool of the threads that were asked for.
+///
+/// # Errors
+/// Where the system has none to give.
+pub(crate) fn pool(threads: Option<u16>) -> anyhow::Result<rayon::ThreadPool> {
+    let threads = threads.map_or(0, usize::from);
+    rayon::ThreadPoolBuilder::new().num_threads(threads).build().context("cannot start the threads")
+}
+
 /// Marks a day that has its curve, and publishes it under `out`.
 ///
 /// # Errors
 /// What marking and publication say; readers then see what they saw before.
 pub(crate) fn close_day(
-    mut day: Day,
+    mut source: DaySource,
     work: &CloseWork<'_>,
     out: &Path,
     profile: &mut Profile,
 ) -> anyhow::Result<Closed> {
-    let correction = match work.base_run {
-        Some(base) if !work.choices.only.is_empty() => {
-            Some(profile.stage("base", || Correction::begin(&mut day, &work.choices.only, base, out))?)
-        }
-        _ => None,
-    };
-    let mut overrides = overrides_of(&day, work);
-    let fixed: Vec<FixedMark> = overrides
-        .iter()
-        .map(|one| FixedMark { osi_symbol: one.osi_symbol.clone(), mark: one.mark(), author: one.author.clone() })
-        .collect();
-    if let Some(correction) = &correction {
-        overrides.extend(correction.overrides());
+    if let Some(base) = work.base_run.filter(|_| !work.choices.only.is_empty()) {
+        profile.stage("base", || source.correct(&work.choices.only, base, out))?;
+    }
+    let mut overrides = overrides_of(&source, work)?;
+    let fixed = fixed(&overrides);
+    // What is fixed among the rows that are taken from the base stays fixed.
+    if work.base_run.is_some() && !work.choices.only.is_empty() {
+        overrides.extend_from_slice(source.base_overrides());
         overrides.sort_by(|a, b| a.osi_symbol.cmp(&b.osi_symbol));
     }
-    let mut marks = mark_day(&day, &fixed, work.threads, work.watcher, profile)?;
-    if let Some(correction) = correction {
-        marks = correction.finish(&mut day, marks);
-    }
-    let settings_text = run_text(&day.settings, work.choices);
-    let timings = profile.to_json();
-    let report = ExtraFile {
-        name: "report.html",
-        render: &|run, file| {
-            let head = ReportHead { run_id: run.run_id, gates: run.gates };
-            file.write_all(report::render(&day, &marks, &head).as_bytes())
-        },
-    };
-    let request = PublicationRequest {
-        partial: !work.choices.only.is_empty() && work.base_run.is_none(),
-        day: &day,
-        marks: &marks,
+    let settings_text = run_text(&source.head().settings, work.choices);
+    let head = RunHead {
+        day: source.head(),
         settings_text: &settings_text,
         base_run: work.base_run,
         overrides: &overrides,
-        extra_files: &[report],
-        timings_json: Some(&timings),
+        partial: !work.choices.only.is_empty() && work.base_run.is_none(),
         audit_head: work.audit_head,
     };
-    let published = profile.stage("publish", || publish(&request, out))?;
-    Ok(Closed { day, marks, published })
+    let pool = pool(work.threads)?;
+    let opened = open_run(Arc::new(Disk), head, source.plan().to_vec(), out, &mut |_| Ok(()))?;
+    let run = match opened {
+        OpenedRun::Published(before) => {
+            let published = profile.stage("publish", || settle_published(*before, &mut |_| Ok(())))?;
+            return Ok(Closed { board: None, published });
+        }
+        OpenedRun::Writing(run) => run,
+    };
+    mark_and_publish(&source, *run, &fixed, work, &pool, profile)
 }
 
-/// The marks that people fixed and that count for the day. Where some underlyings alone are closed, the day holds those,
-/// and what is fixed for others is no matter of this close: the rest comes from the base with what was fixed there.
-fn overrides_of(day: &Day, work: &CloseWork<'_>) -> Vec<OverrideRecord> {
-    if work.choices.only.is_empty() {
-        return work.overrides.to_vec();
+/// The marks that people fixed and that count for the day. Where some underlyings alone are closed, what is fixed for others
+/// is no matter of this close: the rest comes from the base with what was fixed there.
+fn overrides_of(source: &DaySource, work: &CloseWork<'_>) -> anyhow::Result<Vec<OverrideRecord>> {
+    if work.choices.only.is_empty() || work.overrides.is_empty() {
+        return Ok(work.overrides.to_vec());
     }
-    let symbols: BTreeSet<&str> =
-        day.underlyings.iter().flat_map(|own| &own.series).map(|series| series.osi_symbol.as_str()).collect();
-    work.overrides.iter().filter(|one| symbols.contains(one.osi_symbol.as_str())).cloned().collect()
+    let symbols = source.symbols_made()?;
+    Ok(work.overrides.iter().filter(|one| symbols.contains(&one.osi_symbol)).cloned().collect())
+}
+
+/// The marks that people fixed, as marking takes them.
+pub(crate) fn fixed(overrides: &[OverrideRecord]) -> Vec<FixedMark> {
+    overrides
+        .iter()
+        .map(|one| FixedMark { osi_symbol: one.osi_symbol.clone(), mark: one.mark(), author: one.author.clone() })
+        .collect()
+}
+
+/// `report.html` of a close.
+pub(crate) struct Report<'a>(Box<dyn Fn(&RunSummary<'_>, &mut dyn std::io::Write) -> std::io::Result<()> + Sync + 'a>);
+
+impl Report<'_> {
+    /// The file, as publication takes it.
+    pub(crate) fn file(&self) -> ExtraFile<'_> {
+        ExtraFile { name: "report.html", render: &*self.0 }
+    }
+}
+
+/// The report of a close whose board is there.
+pub(crate) fn report<'a>(head: &'a Day, board: &'a Board<'_>) -> Report<'a> {
+    Report(Box::new(move |run, file| {
+        let said = ReportHead { run_id: run.run_id, gates: run.gates };
+        file.write_all(report::render_board(head, board, &said).as_bytes())
+    }))
+}
+
+fn mark_and_publish(
+    source: &DaySource,
+    mut run: RunWriter<'_>,
+    fixed: &[FixedMark],
+    work: &CloseWork<'_>,
+    pool: &rayon::ThreadPool,
+    profile: &mut Profile,
+) -> anyhow::Result<Closed> {
+    let mut board = BoardBuilder::default();
+    let marked = {
+        let mut sink = |day: UnderlyingDay, marks| {
+            run.push(&day, &marks)?;
+            board.push(Cow::Owned(day), Cow::Owned(marks));
+            Ok(())
+        };
+        profile.stage("mark", || mark_in_order(source, fixed, pool, work.watcher, &mut sink))
+    };
+    let (spent, write) = marked?;
+    profile.underlyings(pool.current_num_threads(), spent, write);
+    let board = profile.stage("figures", || board.finish());
+    let report = report(source.head(), &board);
+    let timings = profile.to_json();
+    let published =
+        profile.stage("publish", || pool.install(|| run.finish(&[report.file()], Some(&timings), &mut |_| Ok(()))))?;
+    drop(report);
+    Ok(Closed { board: Some(board), published })
 }

@@ -3,6 +3,8 @@
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
+use closemark_pricing::mark::MarkStage;
+
 /// A running watch.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Watch(Instant);
@@ -16,42 +18,105 @@ impl Watch {
     pub(crate) fn elapsed(self) -> Duration {
         self.0.elapsed()
     }
+
+    /// The time since the start or the last lap.
+    pub(crate) fn lap(&mut self) -> Duration {
+        let elapsed = self.0.elapsed();
+        self.0 += elapsed;
+        elapsed
+    }
 }
 
-/// The stages of one close with their wall times, and each underlying's own time.
+/// What one underlying took on its thread.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Spent {
+    underlying: String,
+    series: u64,
+    /// Making it from its rows.
+    pub(crate) make: Duration,
+    /// By [`MarkStage::ALL`].
+    stages: [Duration; MarkStage::ALL.len()],
+}
+
+impl Spent {
+    pub(crate) fn new(underlying: &str, series: u64) -> Self {
+        Self { underlying: underlying.to_owned(), series, ..Self::default() }
+    }
+
+    /// Adds time to a stage; what came before the first one is the first one's.
+    pub(crate) fn add(&mut self, stage: Option<MarkStage>, time: Duration) {
+        let stage = stage.unwrap_or(MarkStage::Nbbo);
+        if let Some(place) = MarkStage::ALL.iter().position(|one| *one == stage)
+            && let Some(sum) = self.stages.get_mut(place)
+        {
+            *sum += time;
+        }
+    }
+
+    fn all(&self) -> Duration {
+        self.make + self.stages.iter().sum::<Duration>()
+    }
+}
+
+/// The time of one step of the close.
+#[derive(Clone, Copy, Debug)]
+struct Step {
+    name: &'static str,
+    wall: Duration,
+    /// Of all threads, where the system says.
+    processor: Option<Duration>,
+}
+
+/// The steps of one close with their times, and each underlying's own time by stage.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Profile {
-    stages: Vec<(&'static str, Duration)>,
-    underlyings: Vec<(String, u64, Duration)>,
+    steps: Vec<Step>,
+    underlyings: Vec<Spent>,
+    write: Duration,
     threads: usize,
 }
 
 impl Profile {
-    /// Runs a stage and notes its time.
+    /// Runs a step and notes its time.
     pub(crate) fn stage<T>(&mut self, name: &'static str, run: impl FnOnce() -> T) -> T {
-        let watch = Watch::start();
+        let (watch, before) = (Watch::start(), processor_time());
         let done = run();
-        self.stages.push((name, watch.elapsed()));
+        let processor = before.zip(processor_time()).map(|(before, after)| after.saturating_sub(before));
+        self.steps.push(Step { name, wall: watch.elapsed(), processor });
         done
     }
 
-    /// Notes how the marking of each underlying went: symbol, series, time on its thread.
-    pub(crate) fn underlyings(&mut self, threads: usize, times: Vec<(String, u64, Duration)>) {
+    /// Notes how the marking of each underlying went, and how long writing took beside it.
+    pub(crate) fn underlyings(&mut self, threads: usize, spent: Vec<Spent>, write: Duration) {
         self.threads = threads;
-        self.underlyings = times;
+        self.underlyings = spent;
+        self.write = write;
     }
 
-    /// Text of `timings.json`: seconds by stage, and by underlying.
+    /// Core time by stage: making underlyings, each stage of marking, writing.
+    fn stages(&self) -> Vec<(&'static str, Duration)> {
+        let mut all = vec![("underlyings", self.underlyings.iter().map(|one| one.make).sum())];
+        for (place, stage) in MarkStage::ALL.iter().enumerate() {
+            let sum = self.underlyings.iter().filter_map(|one| one.stages.get(place)).sum();
+            all.push((stage.as_str(), sum));
+        }
+        all.push(("write", self.write));
+        all
+    }
+
+    /// Text of `timings.json`: seconds by step, by stage summed over threads, and by underlying.
     pub(crate) fn to_json(&self) -> String {
-        let seconds = |time: &Duration| serde_json::Value::from(time.as_secs_f64());
-        let stages: serde_json::Map<String, serde_json::Value> =
-            self.stages.iter().map(|(name, time)| ((*name).to_owned(), seconds(time))).collect();
-        let underlyings: serde_json::Map<String, serde_json::Value> =
-            self.underlyings.iter().map(|(name, _, time)| (name.clone(), seconds(time))).collect();
+        let seconds = |time: Duration| serde_json::Value::from(time.as_secs_f64());
+        type Map = serde_json::Map<String, serde_json::Value>;
+        let steps: Map = self.steps.iter().map(|step| (step.name.to_owned(), seconds(step.wall))).collect();
+        let stages: Map = self.stages().into_iter().map(|(name, time)| (name.to_owned(), seconds(time))).collect();
+        let underlyings: Map =
+            self.underlyings.iter().map(|one| (one.underlying.clone(), seconds(one.all()))).collect();
         let document = serde_json::json!({
             "unit": "seconds",
             "threads": self.threads,
-            "stages": stages,
+            "stages": steps,
+            "core_seconds": stages,
             "underlyings": underlyings,
         });
         format!("{document:#}\n")
@@ -59,37 +124,67 @@ impl Profile {
 
     /// The table that `--profile` prints.
     pub(crate) fn to_table(&self, series: u64) -> String {
-        let mut out = String::from("\nTime by stage\n");
-        let all: Duration = self.stages.iter().map(|(_, time)| *time).sum();
-        for (name, time) in &self.stages {
-            let share = 100.0 * time.as_secs_f64() / all.as_secs_f64().max(1e-9);
-            let _ = writeln!(out, "  {name:<22} {:>10.3} s {share:>6.1} %", time.as_secs_f64());
+        let mut out = String::from("\nTime by step                    wall      processor\n");
+        let all: Duration = self.steps.iter().map(|step| step.wall).sum();
+        for step in &self.steps {
+            let processor = step.processor.map_or(String::new(), |time| format!("{:>12.2} s", time.as_secs_f64()));
+            let _ = writeln!(out, "  {:<22} {:>10.3} s {processor}", step.name, step.wall.as_secs_f64());
         }
         let _ = writeln!(out, "  {:<22} {:>10.3} s", "together", all.as_secs_f64());
-        let working: Duration = self.underlyings.iter().map(|(_, _, time)| *time).sum();
-        if series > 0 {
-            let each = working.as_secs_f64() * 1e6 / series as f64;
-            let _ = writeln!(
-                out,
-                "  marking: {:.3} core-seconds on {} threads, {each:.1} us per series",
-                working.as_secs_f64(),
-                self.threads
-            );
-        }
         if let Some(kib) = peak_memory_kib() {
             let _ = writeln!(out, "  peak memory: {:.0} MiB", kib as f64 / 1024.0);
         }
-        let mut slowest: Vec<&(String, u64, Duration)> = self.underlyings.iter().collect();
-        slowest.sort_by(|a, b| b.2.cmp(&a.2).then_with(|| a.0.cmp(&b.0)));
-        if !slowest.is_empty() {
-            out.push_str("\nSlowest underlyings\n");
+        if self.underlyings.is_empty() {
+            return out;
         }
-        for (name, count, time) in slowest.into_iter().take(10) {
-            let each = time.as_secs_f64() * 1e6 / (*count).max(1) as f64;
-            let _ = writeln!(out, "  {name:<12} {count:>8} series {:>9.3} s {each:>9.1} us/series", time.as_secs_f64());
+        let each = |time: Duration, series: u64| time.as_secs_f64() * 1e6 / series.max(1) as f64;
+        let stages = self.stages();
+        let working: Duration = stages.iter().map(|(_, time)| *time).sum();
+        let _ = writeln!(out, "\nStages of the step mark, on {} threads together", self.threads);
+        for (name, time) in &stages {
+            let share = 100.0 * time.as_secs_f64() / working.as_secs_f64().max(1e-9);
+            let seconds = time.as_secs_f64();
+            let _ =
+                writeln!(out, "  {name:<22} {seconds:>10.3} s {share:>6.1} % {:>9.2} us/series", each(*time, series));
+        }
+        let seconds = working.as_secs_f64();
+        let _ =
+            writeln!(out, "  {:<22} {seconds:>10.3} s          {:>9.2} us/series", "together", each(working, series));
+        out.push_str("\nSlowest underlyings\n");
+        let mut slowest: Vec<&Spent> = self.underlyings.iter().collect();
+        slowest.sort_by(|a, b| b.all().cmp(&a.all()).then_with(|| a.underlying.cmp(&b.underlying)));
+        for one in slowest.into_iter().take(10) {
+            let _ = writeln!(
+                out,
+                "  {:<10} {:>7} series {:>8.3} s {:>8.1} us/series  {}",
+                one.underlying,
+                one.series,
+                one.all().as_secs_f64(),
+                each(one.all(), one.series),
+                most(one)
+            );
         }
         out
     }
+}
+
+/// The three stages in which an underlying was longest.
+fn most(one: &Spent) -> String {
+    let mut stages: Vec<(Duration, &str)> =
+        one.stages.iter().zip(MarkStage::ALL).map(|(time, stage)| (*time, stage.as_str())).collect();
+    stages.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(b.1)));
+    let all = one.all().as_secs_f64().max(1e-9);
+    let shown = stages.iter().take(3).map(|(time, name)| format!("{name} {:.0} %", 100.0 * time.as_secs_f64() / all));
+    shown.collect::<Vec<_>>().join(", ")
+}
+
+/// The processor time of all threads of this process, where the system says; in hundredths of a second.
+fn processor_time() -> Option<Duration> {
+    let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
+    // The second field is the program's name in brackets, which may hold anything.
+    let mut fields = stat.rsplit_once(')')?.1.split_whitespace().skip(11);
+    let (user, system): (u64, u64) = (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
+    Some(Duration::from_millis(10 * (user + system)))
 }
 
 /// The largest resident memory of this process, where the system says.
@@ -103,16 +198,24 @@ fn peak_memory_kib() -> Option<u64> {
 mod tests {
     use std::time::Duration;
 
-    use super::Profile;
+    use closemark_pricing::mark::MarkStage;
+
+    use super::{Profile, Spent};
 
     #[test]
     fn json_and_table_carry_what_was_noted() {
         let mut profile = Profile::default();
         assert_eq!(profile.stage("read", || 7), 7);
-        profile.underlyings(2, vec![("A\"B".to_owned(), 10, Duration::from_millis(1500))]);
+        let mut spent = Spent::new("A\"B", 10);
+        spent.add(None, Duration::from_millis(500));
+        spent.add(Some(MarkStage::Smoothing), Duration::from_millis(1000));
+        profile.underlyings(2, vec![spent], Duration::from_millis(250));
         let json: serde_json::Value = serde_json::from_str(&profile.to_json()).unwrap();
         assert_eq!(json["underlyings"]["A\"B"], 1.5);
+        assert_eq!(json["core_seconds"]["smoothing"], 1.0);
+        assert_eq!(json["core_seconds"]["write"], 0.25);
         assert!(json["stages"]["read"].is_number());
-        assert!(profile.to_table(10).contains("A\"B"));
+        let table = profile.to_table(10);
+        assert!(table.contains("A\"B") && table.contains("smoothing 67 %, NBBO 33 %"), "{table}");
     }
 }

@@ -10,20 +10,21 @@ use closemark_pricing::mark::ViolationCounts;
 use closemark_pricing::price::Price;
 use closemark_pricing::vocabulary::Reason;
 
+use crate::source::DaySource;
 use crate::text::{counted, grouped, money, percent};
 
 /// Rows of the table of largest edits.
 const EDITS: usize = 5;
 
 /// What `--check` found in the input.
-pub(crate) fn checked(day: &Day) -> String {
-    let series: u64 = day.underlyings.iter().map(|underlying| underlying.series.len() as u64).sum();
+pub(crate) fn checked(source: &DaySource) -> String {
+    let (day, series) = (source.head(), source.series());
     let mut out = format!(
         "Input of {}, snapshot {}: {} series of {}, {} read, {} dropped, {}\n",
         date::to_text(day.market_date),
         day.snapshot_text,
         grouped(series),
-        counted(day.underlyings.len() as u64, "underlying"),
+        counted(source.plan().len() as u64, "underlying"),
         counted(day.rows_read, "quote row"),
         grouped(day.rows_dropped),
         counted(day.exceptions.len() as u64, "exception"),
@@ -106,6 +107,27 @@ pub(crate) fn closed(day: &Day, board: &Board<'_>, published: &Published) -> Str
         let _ = writeln!(out, "{}", cut(&line, 100));
     }
 
+    ending(&mut out, published);
+    out
+}
+
+/// What is said of a run that had been published before: its counts, and that it holds.
+pub(crate) fn published_before(day: &Day, published: &Published) -> String {
+    let totals = &published.totals;
+    let mut out = format!(
+        "Close of {} (snapshot {}): {} series, {}, {}\n",
+        date::to_text(day.market_date),
+        day.snapshot_text,
+        grouped(totals.series),
+        counted(totals.underlyings, "underlying"),
+        counted(totals.slices, "slice"),
+    );
+    ending(&mut out, published);
+    out
+}
+
+/// Gates, the run, its folder.
+fn ending(out: &mut String, published: &Published) {
     out.push_str("\nGates                      value       limit\n");
     for gate in &published.gates {
         let _ = writeln!(out, "  {}", gate_line(gate));
@@ -122,7 +144,6 @@ pub(crate) fn closed(day: &Day, board: &Board<'_>, published: &Published) -> Str
         if published.already_published { " (it was published before, and holds)" } else { "" },
         published.folder.display()
     );
-    out
 }
 
 fn kinds(counts: ViolationCounts) -> String {

@@ -77,7 +77,7 @@ fn the_sample_closes_and_what_it_published_holds() {
     let sample = sample();
     assert!(matches!(sample.exit, Some(0 | 2)), "{:?}: {}", sample.exit, sample.said);
     assert!(sample.said.lines().all(|line| line.chars().count() <= 100), "{}", sample.said);
-    for part in ["Marks by source", "inside the quote", "Violations", "Gates", "Time by stage"] {
+    for part in ["Marks by source", "inside the quote", "Violations", "Gates", "Time by step"] {
         assert!(sample.said.contains(part), "{part} in {}", sample.said);
     }
     let date = only_entry(sample.out.path(), "date=");

@@ -168,13 +168,18 @@ const LEADERS: [Part; 18] = [
     index("MRUT", (None, Some("MRUT")), 241.88, MarginGroup::BroadIndex, 15_000.0),
 ];
 
+/// Whether name number `place` is an index.
+pub fn is_index(place: usize, size: Size) -> bool {
+    let small_indices = size == Size::Sample && place >= 14;
+    !small_indices && LEADERS.get(place).is_some_and(|part| matches!(part.kind, Kind::Index { .. }))
+}
+
 /// The profile of name number `place`.
 pub fn profile(seed: u64, place: usize, size: Size, market_date: Date) -> Profile {
     let mut random = Random::new(seed, place as u64);
     let random = &mut random;
-    let small_indices = size == Size::Sample && place >= 14;
     let part = match LEADERS.get(place) {
-        Some(part) if !(small_indices && matches!(part.kind, Kind::Index { .. })) => *part,
+        Some(part) if !matches!(part.kind, Kind::Index { .. }) || is_index(place, size) => *part,
         _ => draw_part(random, size),
     };
     let tier = part.tier;

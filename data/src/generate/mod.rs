@@ -79,17 +79,26 @@ pub struct GenerateRequest {
     pub out: PathBuf,
     /// A trading day; on a half day the snapshot is 13:00.
     pub market_date: Date,
+    /// How much of it, from 1 to 100: the index classes keep this share of their series, and of the other names every
+    /// so many are there, each as in the whole.
+    pub percent: u8,
 }
 
 impl GenerateRequest {
     /// A day of `underlyings` names with as many series as measured names have, on 2026-11-20.
     pub fn new(seed: u64, underlyings: usize, out: &Path) -> Self {
-        Self { seed, underlyings, size: Size::Full, out: out.to_owned(), market_date: default_date() }
+        Self { seed, underlyings, size: Size::Full, out: out.to_owned(), market_date: default_date(), percent: 100 }
     }
 
     /// The whole market.
     pub fn universe(seed: u64, out: &Path) -> Self {
         Self { size: Size::Universe, ..Self::new(seed, UNIVERSE_UNDERLYINGS, out) }
+    }
+
+    /// Whether a name is there: an index class always, others evenly.
+    fn includes(&self, place: usize) -> bool {
+        let upto = |place: usize| place * usize::from(self.percent) / 100;
+        cast::is_index(place, self.size) || upto(place + 1) > upto(place)
     }
 
     /// The bundled sample day.
@@ -136,6 +145,12 @@ pub enum GenerateError {
         /// The number asked for.
         count: usize,
     },
+    /// The share is out of range.
+    #[error("percent {percent}: from 1 to 100 are possible")]
+    Percent {
+        /// The share asked for.
+        percent: u8,
+    },
     /// The file system refused.
     #[error("{}: {source}", path.display())]
     Io {
@@ -172,6 +187,9 @@ pub fn generate(request: &GenerateRequest) -> Result<GenerateSummary, GenerateEr
     if !(1..=10_000).contains(&request.underlyings) {
         return Err(GenerateError::Underlyings { count: request.underlyings });
     }
+    if !(1..=100).contains(&request.percent) {
+        return Err(GenerateError::Percent { percent: request.percent });
+    }
     let market = market(request.market_date)?;
     let out = &request.out;
     std::fs::create_dir_all(out).map_err(|source| GenerateError::Io { path: out.clone(), source })?;
@@ -180,8 +198,8 @@ pub fn generate(request: &GenerateRequest) -> Result<GenerateSummary, GenerateEr
     let mut ledger = LedgerWriter::create(&out.join("faults.csv"))?;
     let mut quotes = QuoteParts::new(out, request.size == Size::Universe);
     let mut day = empty_day(&market);
-    let mut summary = GenerateSummary { underlyings: request.underlyings, ..GenerateSummary::default() };
-    let places: Vec<usize> = (0..request.underlyings).collect();
+    let places: Vec<usize> = (0..request.underlyings).filter(|&place| request.includes(place)).collect();
+    let mut summary = GenerateSummary { underlyings: places.len(), ..GenerateSummary::default() };
     for batch in places.chunks(BATCH) {
         let names: Vec<Name> = batch.par_iter().map(|&place| make_name(&market, request, place)).collect();
         for name in names {
@@ -301,7 +319,10 @@ struct Name {
 }
 
 fn make_name(market: &Market, request: &GenerateRequest, place: usize) -> Name {
-    let profile = cast::profile(request.seed, place, request.size, market.market_date);
+    let mut profile = cast::profile(request.seed, place, request.size, market.market_date);
+    if profile.index && request.percent < 100 {
+        profile.classes.iter_mut().for_each(|class| class.series *= f64::from(request.percent) / 100.0);
+    }
     // Streams of their own, so that a change in how profiles are drawn leaves the quotes' noise as it was.
     let mut random = Random::new(request.seed, place as u64 | 1 << 40);
     let name = truth::true_name(market, &profile, &mut random);

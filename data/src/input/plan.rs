@@ -38,6 +38,8 @@ pub(crate) struct DayRows {
 struct Bucket {
     /// Numbers of canonical symbols, ascending.
     symbols: Vec<u32>,
+    /// Numbers of symbols in another form, and of their canonical ones.
+    aliases: Vec<(u32, u32)>,
 }
 
 /// What underlyings are made of, one at a time and in any order.
@@ -175,12 +177,8 @@ impl Plan {
                 }
             }
         };
-        own.symbols.iter().filter(|number| self.number_of(**number) == **number).for_each(|n| note(*n, *n));
-        for (symbol, number) in &self.aliases {
-            if self.bucket_of_symbol.get(*number as usize) == Some(&(bucket as u32)) {
-                note(*symbol, *number);
-            }
-        }
+        own.symbols.iter().for_each(|number| note(*number, *number));
+        own.aliases.iter().for_each(|(symbol, number)| note(*symbol, *number));
         let mut rows = Vec::new();
         for part in parts {
             let read = self.part(part)?;
@@ -259,13 +257,19 @@ impl Plan {
         }
         drop(terms);
         self.buckets = vec![lost];
-        self.buckets.extend(by_name.into_values().map(|symbols| Bucket { symbols }));
+        self.buckets.extend(by_name.into_values().map(|symbols| Bucket { symbols, aliases: Vec::new() }));
         self.bucket_of_symbol = vec![0; self.gathered.symbols.len()];
         for (bucket, own) in self.buckets.iter().enumerate() {
             for number in &own.symbols {
                 if let Some(slot) = self.bucket_of_symbol.get_mut(*number as usize) {
                     *slot = bucket as u32;
                 }
+            }
+        }
+        for alias in &self.aliases {
+            let bucket = self.bucket_of_symbol.get(alias.1 as usize).copied().unwrap_or_default();
+            if let Some(own) = self.buckets.get_mut(bucket as usize) {
+                own.aliases.push(*alias);
             }
         }
     }

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use closemark_pricing::day::UnderlyingDay;
 use closemark_pricing::mark::ExceptionRow;
+use closemark_pricing::series::Series;
 use closemark_pricing::vocabulary::ExerciseStyle;
 
 use super::assemble::Assembled;
@@ -27,16 +28,21 @@ pub struct PlannedUnderlying {
     /// The least symbol of its series, in the order of bytes.
     pub least_symbol: String,
     /// Its place among the groups of symbols.
-    bucket: usize,
+    pub(crate) bucket: usize,
 }
 
 impl PlannedUnderlying {
     /// What is planned where the underlying is there already.
     pub fn of(day: &UnderlyingDay) -> Self {
+        Self::named(&day.underlying, &day.series)
+    }
+
+    /// What is planned where the series are known.
+    pub fn named(underlying: &str, series: &[Series]) -> Self {
         Self {
-            underlying: day.underlying.clone(),
-            series: day.series.len() as u64,
-            least_symbol: day.series.iter().map(|one| one.osi_symbol.as_str()).min().unwrap_or_default().to_owned(),
+            underlying: underlying.to_owned(),
+            series: series.len() as u64,
+            least_symbol: series.iter().map(|one| one.osi_symbol.as_str()).min().unwrap_or_default().to_owned(),
             bucket: 0,
         }
     }
@@ -125,7 +131,7 @@ pub(super) fn whole(plan: Plan, resources: &Resources) -> Result<Day, InputError
 
 /// What one group of symbols left behind.
 struct Counted {
-    bucket: usize,
+    pub(crate) bucket: usize,
     planned: Option<PlannedUnderlying>,
     quotes: u64,
     expected: Vec<String>,

@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::Path;
 
+use rayon::prelude::*;
+
 use super::digest::FileDigest;
 use super::manifest::{MANIFEST, Manifest};
 use super::publish::{TIMINGS, file_names};
@@ -47,22 +49,26 @@ pub(crate) fn differences(folder: &Path, manifest: &Manifest) -> Result<Vec<(Str
             differs(name, "is not in the manifest".to_owned());
         }
     }
-    for (name, digest) in &manifest.provenance.files {
-        if !names.contains(name) {
-            differs(name, "is missing".to_owned());
-            continue;
-        }
-        match FileDigest::of_file(&folder.join(name)) {
-            Ok(actual) if actual == *digest => {}
-            Ok(actual) => differs(
-                name,
-                format!(
-                    "{} bytes with digest {}, the manifest says {} with {}",
-                    actual.size, actual.blake3, digest.size, digest.blake3
-                ),
-            ),
-            Err(error) => differs(name, error.to_string()),
-        }
-    }
+    let files: Vec<(&String, &FileDigest)> = manifest.provenance.files.iter().collect();
+    let different: Vec<Option<(String, String)>> = files
+        .into_par_iter()
+        .map(|(name, digest)| {
+            if !names.contains(name) {
+                return Some((name.clone(), "is missing".to_owned()));
+            }
+            match FileDigest::of_file(&folder.join(name)) {
+                Ok(actual) if actual == *digest => None,
+                Ok(actual) => Some((
+                    name.clone(),
+                    format!(
+                        "{} bytes with digest {}, the manifest says {} with {}",
+                        actual.size, actual.blake3, digest.size, digest.blake3
+                    ),
+                )),
+                Err(error) => Some((name.clone(), error.to_string())),
+            }
+        })
+        .collect();
+    found.extend(different.into_iter().flatten());
     Ok(found)
 }

@@ -18,9 +18,12 @@ pub mod read;
 mod risk_arrays;
 mod rows;
 mod run_id;
+mod run_writer;
 pub mod schema;
+mod shard;
 mod state;
 mod table;
+mod tables;
 mod totals;
 
 pub use digest::FileDigest;
@@ -34,5 +37,7 @@ pub use publish::{
     ExtraFile, PublicationRequest, Published, Render, RunSummary, STEPS, TIMINGS, publish, publish_observed, publish_on,
 };
 pub use run_id::{OverrideRecord, RunInputs, is_run_id, run_id};
+pub use run_writer::{OpenedRun, PublishedBefore, RunHead, RunWriter, open_run, settle_published};
+pub use shard::{PREPARED, Shard, ShardWriter, Shards};
 pub use state::{DateState, RunEntry, RunState, STATE};
 pub use totals::{Totals, Violations};

@@ -5,26 +5,20 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use closemark_pricing::METHOD_VERSION;
 use closemark_pricing::day::UnderlyingDay;
-use closemark_pricing::mark::{ExceptionRow, UnderlyingMarks};
-use closemark_pricing::vocabulary::VOCABULARY_VERSION;
+use closemark_pricing::mark::UnderlyingMarks;
 
-use super::digest::DigestingFile;
 use super::error::PublishError;
-use super::folder::{CURRENT, LockedDate, current, date_folder, run_folder};
-use super::gates::{Gate, gates};
-use super::integrity;
-use super::manifest::{MANIFEST, MANIFEST_FORMAT, Manifest, Provenance};
-use super::parquet_file::ParquetFile;
-use super::risk_arrays;
-use super::rows::{RunStamp, push_exception, push_mark, push_slice};
-use super::run_id::{OverrideRecord, RunInputs, run_id};
-use super::schema::{EXCEPTIONS, MARKS, RISK_ARRAYS, SLICES, TABLES};
-use super::state::{DateState, RunEntry, RunState, STATE};
+use super::gates::Gate;
+use super::manifest::MANIFEST;
+use super::run_id::OverrideRecord;
+use super::run_writer::{OpenedRun, RunHead, open_run, settle_published};
+use super::schema::TABLES;
+use super::state::RunState;
 use super::totals::Totals;
 use crate::day::Day;
 use crate::files::{Disk, Files};
+use crate::input::PlannedUnderlying;
 
 /// Timings stand beside a run's files and outside every digest.
 pub const TIMINGS: &str = "timings.json";
@@ -136,68 +130,27 @@ pub fn publish_on(
     observe: &mut dyn FnMut(&'static str) -> Result<(), PublishError>,
 ) -> Result<Published, PublishError> {
     check(request)?;
-    let day = request.day;
-    let run_id = run_id(&RunInputs {
-        input_digest: &day.input_digest,
+    let mut pairs: Vec<(&UnderlyingDay, &UnderlyingMarks)> =
+        request.day.underlyings.iter().zip(request.marks).collect();
+    pairs.sort_by(|a, b| a.0.underlying.cmp(&b.0.underlying));
+    let head = RunHead {
+        day: request.day,
         settings_text: request.settings_text,
-        method_version: METHOD_VERSION,
         base_run: request.base_run,
         overrides: request.overrides,
-    });
-    let date_folder = date_folder(out, day.market_date)?;
-    let date = LockedDate::lock_on(files, &date_folder)?;
-    observe("locked")?;
-    let Some(folder) = run_folder(date.path(), &run_id) else {
-        return Err(PublishError::State { path: date_folder, detail: format!("{run_id} is no run id") });
+        partial: request.partial,
+        audit_head: request.audit_head,
     };
-    let already_published = folder.exists();
-    let manifest = if already_published {
-        integrity::check(&folder).map_err(|detail| PublishError::Damaged { path: folder.clone(), detail })?
-    } else {
-        let temporary = date.temporary(&run_id)?;
-        observe("temporary")?;
-        let written = write_run(&date, request, &run_id, &temporary, observe)
-            .and_then(|manifest| date.adopt(&temporary, &folder).map(|()| manifest));
-        if written.is_err() {
-            date.discard(&temporary);
+    let plan = pairs.iter().map(|(day, _)| PlannedUnderlying::of(day)).collect();
+    match open_run(files, head, plan, out, observe)? {
+        OpenedRun::Published(published) => settle_published(*published, observe),
+        OpenedRun::Writing(mut run) => {
+            for (day, marks) in pairs {
+                run.push(day, marks)?;
+            }
+            run.finish(request.extra_files, request.timings_json, observe)
         }
-        let manifest = written?;
-        observe("renamed")?;
-        manifest
-    };
-    let state = settle(&date, &manifest, observe)?;
-    Ok(Published { run_id, folder, state, gates: manifest.gates, totals: manifest.totals, already_published })
-}
-
-/// Enters the run and moves the pointer. A run that died between any two of these steps is settled by the next try.
-fn settle(
-    date: &LockedDate,
-    manifest: &Manifest,
-    observe: &mut dyn FnMut(&'static str) -> Result<(), PublishError>,
-) -> Result<RunState, PublishError> {
-    let mut states = DateState::read(date.path())?;
-    let run_id = &manifest.run_id;
-    let state = match states.of(run_id) {
-        Some(state) => state,
-        None => {
-            let passed = manifest.gates.iter().all(|g| g.pass);
-            let state = if passed { RunState::Final } else { RunState::Preliminary };
-            states.set(RunEntry { run_id: run_id.clone(), state, set_by: "gates".to_owned(), reason: None });
-            let bytes = states.to_bytes().map_err(|error| json_failed(date, STATE, &error))?;
-            date.replace(STATE, &bytes)?;
-            state
-        }
-    };
-    observe("state")?;
-    if state == RunState::Final && current(date.path())?.as_ref() != Some(run_id) {
-        date.replace(CURRENT, format!("{run_id}\n").as_bytes())?;
     }
-    observe("pointer")?;
-    Ok(state)
-}
-
-fn json_failed(date: &LockedDate, name: &str, error: &serde_json::Error) -> PublishError {
-    PublishError::State { path: date.path().join(name), detail: error.to_string() }
 }
 
 /// Refuses what cannot be published before anything is touched.
@@ -213,10 +166,15 @@ fn check(request: &PublicationRequest<'_>) -> Result<(), PublishError> {
     for (day, marks) in underlyings.iter().zip(request.marks) {
         shape(&day.underlying, day.series.len(), marks.series.len())?;
     }
-    let mut names: Vec<&str> = request.extra_files.iter().map(|f| f.name).collect();
+    check_names(request.extra_files)
+}
+
+/// Refuses names that are no plain file names, or taken.
+pub(super) fn check_names(extra_files: &[ExtraFile<'_>]) -> Result<(), PublishError> {
+    let mut names: Vec<&str> = extra_files.iter().map(|f| f.name).collect();
     names.extend(TABLES.map(|t| t.file));
     names.extend([MANIFEST, TIMINGS]);
-    for (i, file) in request.extra_files.iter().enumerate() {
+    for (i, file) in extra_files.iter().enumerate() {
         let plain = file.name.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
         let taken = names.iter().enumerate().any(|(j, name)| i != j && *name == file.name);
         if file.name.is_empty() || file.name.starts_with('.') || !plain || taken {
@@ -224,167 +182,6 @@ fn check(request: &PublicationRequest<'_>) -> Result<(), PublishError> {
         }
     }
     Ok(())
-}
-
-/// Writes every file of the run into a folder that nobody reads yet; the manifest last.
-fn write_run(
-    date: &LockedDate,
-    request: &PublicationRequest<'_>,
-    run_id: &str,
-    folder: &Path,
-    observe: &mut dyn FnMut(&'static str) -> Result<(), PublishError>,
-) -> Result<Manifest, PublishError> {
-    let day = request.day;
-    let stamp = RunStamp { market_date: day.market_date, run_id };
-    let mut pairs: Vec<(&UnderlyingDay, &UnderlyingMarks)> = day.underlyings.iter().zip(request.marks).collect();
-    pairs.sort_by(|a, b| a.0.underlying.cmp(&b.0.underlying));
-    let mut provenance = Provenance { audit_head: request.audit_head.map(ToOwned::to_owned), ..Provenance::default() };
-
-    let (digest, _) = write_marks(date.files(), folder, stamp, &pairs)?.finish()?;
-    provenance.files.insert(MARKS.file.to_owned(), digest);
-    observe("marks")?;
-    let (digest, _) = write_slices(date.files(), folder, stamp, &pairs)?.finish()?;
-    provenance.files.insert(SLICES.file.to_owned(), digest);
-    observe("slices")?;
-    let (digest, exceptions) = write_exceptions(date.files(), folder, &day.exceptions, &pairs)?.finish()?;
-    provenance.files.insert(EXCEPTIONS.file.to_owned(), digest);
-    observe("exceptions")?;
-    let mut arrays = 0;
-    if day.settings.risk.arrays {
-        let (digest, rows) = risk_arrays::write(date.files(), folder, &pairs, &day.settings.risk)?.finish()?;
-        provenance.files.insert(RISK_ARRAYS.file.to_owned(), digest);
-        arrays = rows;
-    }
-    observe("risk_arrays")?;
-
-    let mut totals = Totals {
-        exceptions,
-        risk_arrays: arrays,
-        rows_read: day.rows_read,
-        rows_dropped: day.rows_dropped,
-        ..Totals::default()
-    };
-    let mut expected: Vec<&str> = day.expected.iter().map(String::as_str).collect();
-    expected.sort_unstable();
-    expected.dedup();
-    totals.series_expected = expected.len() as u64;
-    for (underlying, marks) in &pairs {
-        totals.add(underlying, marks, &expected);
-    }
-    let mut gates = gates(&totals, &day.settings.gates);
-    if request.partial {
-        gates.push(Gate::partial(totals.series));
-    }
-
-    for extra in request.extra_files {
-        let path = folder.join(extra.name);
-        let mut file = DigestingFile::create(date.files(), &path)?;
-        let summary = RunSummary { run_id, totals: &totals, gates: &gates };
-        (extra.render)(&summary, &mut file).map_err(PublishError::io("write", &path))?;
-        provenance.files.insert(extra.name.to_owned(), file.finish()?);
-    }
-    if let Some(timings) = request.timings_json {
-        date.write_durably(&folder.join(TIMINGS), timings.as_bytes())?;
-    }
-    observe("extras")?;
-
-    let manifest = Manifest {
-        format: MANIFEST_FORMAT,
-        run_id: run_id.to_owned(),
-        market_date: crate::date::to_text_within(day.market_date)
-            .ok_or(PublishError::Date { days: day.market_date.0 })?,
-        snapshot: day.snapshot_text.clone(),
-        method_version: METHOD_VERSION.to_owned(),
-        vocabulary_version: VOCABULARY_VERSION,
-        base_run: request.base_run.map(ToOwned::to_owned),
-        previous_run: day.previous_run.clone(),
-        overrides: request.overrides.to_vec(),
-        settings: request.settings_text.to_owned(),
-        settings_digest: blake3::hash(request.settings_text.as_bytes()).to_hex().to_string(),
-        input_digest: day.input_digest.clone(),
-        input_records: day.record_counts.iter().cloned().collect(),
-        totals,
-        gates,
-        provenance,
-    };
-    let path = folder.join(MANIFEST);
-    let bytes =
-        manifest.to_bytes().map_err(|error| PublishError::State { path: path.clone(), detail: error.to_string() })?;
-    date.write_durably(&path, &bytes)?;
-    observe("manifest")?;
-    Ok(manifest)
-}
-
-fn write_marks(
-    files: &dyn Files,
-    folder: &Path,
-    stamp: RunStamp<'_>,
-    pairs: &[(&UnderlyingDay, &UnderlyingMarks)],
-) -> Result<ParquetFile, PublishError> {
-    let mut file = ParquetFile::create(files, folder, &MARKS)?;
-    for (day, marks) in pairs {
-        let mut rows: Vec<_> = day.series.iter().zip(&marks.series).collect();
-        rows.sort_by(|(a, _), (b, _)| {
-            (a.expiration, a.settlement, &a.root, a.strike, a.option_type, &a.osi_symbol).cmp(&(
-                b.expiration,
-                b.settlement,
-                &b.root,
-                b.strike,
-                b.option_type,
-                &b.osi_symbol,
-            ))
-        });
-        for (series, mark) in rows {
-            push_mark(&mut file, stamp, &day.underlying, series, mark)?;
-        }
-    }
-    Ok(file)
-}
-
-fn write_slices(
-    files: &dyn Files,
-    folder: &Path,
-    stamp: RunStamp<'_>,
-    pairs: &[(&UnderlyingDay, &UnderlyingMarks)],
-) -> Result<ParquetFile, PublishError> {
-    let mut file = ParquetFile::create(files, folder, &SLICES)?;
-    for (day, marks) in pairs {
-        let mut rows: Vec<_> = marks.slices.iter().collect();
-        rows.sort_by(|a, b| {
-            (a.expiration, a.settlement, &a.root, &a.deliverable).cmp(&(
-                b.expiration,
-                b.settlement,
-                &b.root,
-                &b.deliverable,
-            ))
-        });
-        for slice in rows {
-            push_slice(&mut file, stamp, &day.underlying, slice)?;
-        }
-    }
-    Ok(file)
-}
-
-fn write_exceptions(
-    files: &dyn Files,
-    folder: &Path,
-    input: &[ExceptionRow],
-    pairs: &[(&UnderlyingDay, &UnderlyingMarks)],
-) -> Result<ParquetFile, PublishError> {
-    let mut rows: Vec<&ExceptionRow> = input.iter().chain(pairs.iter().flat_map(|(_, m)| &m.exceptions)).collect();
-    // A total order, so that neither threads nor the order of the input's files show.
-    rows.sort_by_key(|r| {
-        (
-            (r.underlying.as_deref(), r.expiration, r.settlement, r.root.as_deref(), r.osi_symbol.as_deref()),
-            (r.scope, r.stage, r.reason),
-            (r.field.as_deref(), r.before.as_deref(), r.after.as_deref(), r.author.as_deref()),
-        )
-    });
-    let mut file = ParquetFile::create(files, folder, &EXCEPTIONS)?;
-    for row in rows {
-        push_exception(&mut file, row)?;
-    }
-    Ok(file)
 }
 
 /// The names in a run's folder.

@@ -86,7 +86,7 @@ pub struct Totals {
 
 impl Totals {
     /// Adds one underlying; `expected` is sorted, empty where all series count.
-    pub(crate) fn add(&mut self, day: &UnderlyingDay, marks: &UnderlyingMarks, expected: &[&str]) {
+    pub(crate) fn add(&mut self, day: &UnderlyingDay, marks: &UnderlyingMarks, expected: &[String]) {
         self.underlyings += u64::from(!day.series.is_empty());
         self.slices += marks.slices.len() as u64;
         self.series += marks.series.len() as u64;
@@ -95,7 +95,7 @@ impl Totals {
             if expected.is_empty() {
                 self.series_expected += 1;
                 self.series_covered += u64::from(mark.mark.is_some());
-            } else if expected.binary_search(&series.osi_symbol.as_str()).is_ok() {
+            } else if expected.binary_search(&series.osi_symbol).is_ok() {
                 self.series_covered += u64::from(mark.mark.is_some());
             }
         }

@@ -1,14 +1,12 @@
 //! The figures of a close and of each underlying: what the summary table, the report and the board count.
 
-use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
-use closemark_pricing::UnderlyingDay;
-use closemark_pricing::mark::{SeriesMark, SliceMark, UnderlyingMarks, ViolationCounts};
+use closemark_pricing::mark::{SeriesMark, SliceMark, ViolationCounts};
 use closemark_pricing::series::Series;
 use closemark_pricing::vocabulary::{MarkSource, OptionType, QuoteStatus, Reason, SolverStatus};
 
-use crate::day::Day;
+pub use super::board::{Board, BoardBuilder, BoardRow, LargeEdit, board, largest_edits};
 
 /// Upper ends of the classes of |mark - mid| in half-spreads; the last class is open.
 pub const EDIT_CLASSES: [f64; 8] = [0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, f64::INFINITY];
@@ -73,7 +71,7 @@ pub struct Figures {
 }
 
 impl Figures {
-    fn count_series(&mut self, series: &Series, mark: &SeriesMark) {
+    pub(super) fn count_series(&mut self, series: &Series, mark: &SeriesMark) {
         self.series += 1;
         self.marked += u64::from(mark.mark.is_some());
         self.quoted += u64::from(mark.quote_status != QuoteStatus::None);
@@ -101,14 +99,14 @@ impl Figures {
         }
     }
 
-    fn count_slice(&mut self, slice: &SliceMark) {
+    pub(super) fn count_slice(&mut self, slice: &SliceMark) {
         self.slices += 1;
         self.before = sum(self.before, slice.violations_before);
         self.after = sum(self.after, slice.violations_after);
         self.non_converged += u64::from(is_non_converged(slice));
     }
 
-    fn add(&mut self, other: &Self) {
+    pub(super) fn add(&mut self, other: &Self) {
         self.series += other.series;
         self.slices += other.slices;
         self.marked += other.marked;
@@ -145,90 +143,6 @@ impl Figures {
     pub fn capped(&self) -> u64 {
         self.from_source(MarkSource::CapHigh) + self.from_source(MarkSource::CapLow)
     }
-}
-
-/// One underlying on the board.
-#[derive(Clone, Debug)]
-pub struct BoardRow<'a> {
-    /// Its input.
-    pub day: &'a UnderlyingDay,
-    /// Its rows.
-    pub marks: &'a UnderlyingMarks,
-    /// Its figures.
-    pub figures: Figures,
-    /// Least confidence of its slices that have quotes.
-    pub confidence: Option<f64>,
-    /// How hard the underlying is to believe; larger is worse.
-    pub doubt: f64,
-}
-
-/// One large edit.
-#[derive(Clone, Debug)]
-pub struct LargeEdit<'a> {
-    /// The series.
-    pub series: &'a Series,
-    /// Its row.
-    pub mark: &'a SeriesMark,
-    /// |mark - mid| in half-spreads.
-    pub half_spreads: f64,
-}
-
-/// The board: every underlying with its figures, least believable first, and the figures of the whole.
-#[derive(Clone, Debug)]
-pub struct Board<'a> {
-    /// Least believable first; ties by symbol.
-    pub rows: Vec<BoardRow<'a>>,
-    /// The whole close.
-    pub total: Figures,
-}
-
-/// Counts the figures of a close.
-///
-/// Marks whose underlying the day does not know are left out; a day's underlyings without marks likewise
-/// (as with `--only`).
-pub fn board<'a>(day: &'a Day, marks: &'a [UnderlyingMarks]) -> Board<'a> {
-    let mut rows = Vec::with_capacity(marks.len());
-    let mut total = Figures::default();
-    for marks in marks {
-        let found = day.underlyings.binary_search_by(|u| u.underlying.as_str().cmp(&marks.underlying));
-        let Some(underlying) = found.ok().and_then(|index| day.underlyings.get(index)) else { continue };
-        let mut figures = Figures::default();
-        for (series, mark) in underlying.series.iter().zip(&marks.series) {
-            figures.count_series(series, mark);
-        }
-        marks.slices.iter().for_each(|slice| figures.count_slice(slice));
-        total.add(&figures);
-        let quoted = marks.slices.iter().filter(|slice| slice.quoted_count > 0);
-        let confidence = quoted.map(|slice| slice.confidence).reduce(f64::min);
-        let doubt = doubt(&figures, confidence);
-        rows.push(BoardRow { day: underlying, marks, figures, confidence, doubt });
-    }
-    rows.sort_by(|a, b| b.doubt.total_cmp(&a.doubt).then_with(|| a.day.underlying.cmp(&b.day.underlying)));
-    Board { rows, total }
-}
-
-/// The largest edits of the close, in half-spreads; ties by symbol.
-pub fn largest_edits<'a>(board: &Board<'a>, count: usize) -> Vec<LargeEdit<'a>> {
-    let mut edits: Vec<LargeEdit<'a>> = Vec::new();
-    for row in &board.rows {
-        let pairs = row.day.series.iter().zip(&row.marks.series);
-        edits.extend(pairs.filter_map(|(series, mark)| {
-            let half_spreads = mark.edit_half_spreads.map(f64::abs).filter(|size| size.is_finite())?;
-            Some(LargeEdit { series, mark, half_spreads })
-        }));
-        // Keeps the list short on a whole market without changing its end.
-        if edits.len() > 4 * count.max(1024) {
-            edits.sort_by(larger);
-            edits.truncate(count);
-        }
-    }
-    edits.sort_by(larger);
-    edits.truncate(count);
-    edits
-}
-
-fn larger(a: &LargeEdit<'_>, b: &LargeEdit<'_>) -> Ordering {
-    b.half_spreads.total_cmp(&a.half_spreads).then_with(|| a.series.osi_symbol.cmp(&b.series.osi_symbol))
 }
 
 /// How hard an underlying is to believe. The parts are bounded so that one absurd quote does not hide a name

@@ -4,6 +4,7 @@
 //! twenty with their smiles. Figures and tables are plain HTML and need no script; `draw.js` draws the pictures from
 //! JSON inside the page. Nothing in it depends on time, path, host or thread count.
 
+mod board;
 pub mod figures;
 mod json;
 mod page;
@@ -34,8 +35,12 @@ pub struct ReportHead<'a> {
 
 /// The report of a close.
 pub fn render(day: &Day, marks: &[UnderlyingMarks], head: &ReportHead<'_>) -> String {
-    let board = figures::board(day, marks);
-    page::page(day, &board, head)
+    render_board(day, &figures::board(day, marks), head)
+}
+
+/// The report of a close whose board is there; of the day only its head is looked at.
+pub fn render_board(day: &Day, board: &figures::Board<'_>, head: &ReportHead<'_>) -> String {
+    page::page(day, board, head)
 }
 
 #[cfg(test)]

@@ -191,7 +191,7 @@ fn edits(out: &mut String, board: &Board<'_>) {
          <th scope=\"col\" class=\"left\">source</th><th scope=\"col\" class=\"left\">reasons</th></tr></thead><tbody>",
     );
     for edit in largest {
-        let mark = edit.mark;
+        let mark = &edit.mark;
         let price = |price: Option<closemark_pricing::Price>| price.map_or("–".to_owned(), money);
         let reasons: Vec<&str> = mark.reasons.iter().map(Reason::as_str).collect();
         let _ = write!(

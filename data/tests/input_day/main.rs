@@ -17,6 +17,7 @@ use small::{CALL, PUT, at, price, quote, read, reasons, round_trip, small_day};
 
 mod faults;
 mod small;
+mod streamed;
 
 #[test]
 fn the_last_quote_at_or_before_the_snapshot_counts() {

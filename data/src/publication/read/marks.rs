@@ -9,6 +9,7 @@ use closemark_pricing::vocabulary::{ExerciseStyle, MarkSource, OptionType, Quote
 
 use super::columns::{Columns, count, flag, number, words};
 use super::{ReadError, read_batches};
+use crate::decoder;
 use crate::publication::schema::MARKS;
 
 /// One row of `marks.parquet`; every field is the column of its name.
@@ -122,6 +123,22 @@ pub fn read_marks(run_folder: &Path, underlying: Option<&str>) -> Result<Vec<Mar
     let mut rows = Vec::new();
     read_batches(&run_folder.join(MARKS.file), underlying, |batch| MarkRow::append(batch, underlying, &mut rows))?;
     Ok(rows)
+}
+
+/// Takes the rows of a run some thousands at a time, in published order, until `take` says no.
+pub(super) fn scan_rows(run_folder: &Path, mut take: impl FnMut(Vec<MarkRow>) -> bool) -> Result<(), ReadError> {
+    let path = run_folder.join(MARKS.file);
+    let failed = |detail: String| ReadError::File { path: path.clone(), detail };
+    let mut reader = super::reader(&path, None)?;
+    loop {
+        let next = decoder::caught(|| reader.next()).ok_or_else(|| failed(decoder::GAVE_UP.to_owned()))?;
+        let Some(batch) = next else { return Ok(()) };
+        let mut rows = Vec::new();
+        MarkRow::append(&batch.map_err(|error| failed(error.to_string()))?, None, &mut rows)?;
+        if !take(rows) {
+            return Ok(());
+        }
+    }
 }
 
 /// The mark of one series of a run; `None` where the run does not have it.

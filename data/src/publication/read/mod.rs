@@ -25,7 +25,7 @@ use crate::decoder;
 
 pub use marks::{MarkRow, read_mark, read_marks};
 pub use nightly::{NightlyRow, scan_marks};
-pub use restore::{Restored, RestoredUnderlying, restore};
+pub use restore::{Restored, RestoredUnderlying, restore, restore_each};
 pub use risk_arrays::{RiskArrayRow, read_risk_arrays};
 pub use slices::{SliceRow, read_slices};
 

@@ -10,7 +10,8 @@ use closemark_pricing::series::{Date, Deliverable, Instant, Series};
 use closemark_pricing::vocabulary::{MarkSource, QuoteFlag, QuoteFlags, Reason, Reasons, Settlement, Stage};
 
 use super::columns::Columns;
-use super::{MarkRow, ReadError, SliceRow, read_batches, read_marks, read_risk_arrays, read_slices};
+use super::marks::scan_rows;
+use super::{MarkRow, ReadError, SliceRow, read_batches, read_risk_arrays, read_slices};
 use crate::input::exceptions as input;
 use crate::publication::schema::{EXCEPTIONS, RISK_ARRAYS};
 
@@ -58,30 +59,83 @@ pub struct Restored {
 /// [`ReadError`] where a file is missing, damaged, or not of the published schema.
 pub fn restore(run_folder: &Path, except: &[String]) -> Result<Restored, ReadError> {
     let wanted = |underlying: &str| !except.iter().any(|one| one == underlying);
-    let mut underlyings: Vec<RestoredUnderlying> = Vec::new();
+    let mut underlyings = Vec::new();
+    each(run_folder, &wanted, |one| -> Result<(), ReadError> {
+        underlyings.push(one);
+        Ok(())
+    })?;
+    Ok(Restored { underlyings, exceptions: exceptions(run_folder, &wanted)? })
+}
+
+/// Shows every underlying of a run, ascending, each with its rows of `exceptions`; the marks of one are held at a time.
+///
+/// # Errors
+/// As for [`restore`]; what `see` says.
+pub fn restore_each<E: From<ReadError>>(
+    run_folder: &Path,
+    mut see: impl FnMut(RestoredUnderlying) -> Result<(), E>,
+) -> Result<(), E> {
+    let mut own: BTreeMap<String, Vec<ExceptionRow>> = BTreeMap::new();
+    for row in exceptions(run_folder, &|_| true)? {
+        own.entry(row.underlying.clone().unwrap_or_default()).or_default().push(row);
+    }
+    each(run_folder, &|_| true, |mut one| {
+        one.marks.exceptions = own.remove(&one.marks.underlying).unwrap_or_default();
+        see(one)
+    })
+}
+
+/// Shows every underlying that is wanted, ascending.
+fn each<E: From<ReadError>>(
+    run_folder: &Path,
+    wanted: &dyn Fn(&str) -> bool,
+    mut see: impl FnMut(RestoredUnderlying) -> Result<(), E>,
+) -> Result<(), E> {
     let mut slices = read_slices(run_folder, None)?.into_iter().filter(|row| wanted(&row.underlying)).peekable();
-    let marks = read_marks(run_folder, None)?;
     let arrays = arrays(run_folder)?;
-    for rows in marks.chunk_by(|a, b| a.underlying == b.underlying) {
-        let Some(first) = rows.first().filter(|first| wanted(&first.underlying)) else { continue };
+    let mut show = |rows: &[MarkRow]| {
+        let Some(first) = rows.first().filter(|first| wanted(&first.underlying)) else { return Ok(()) };
         let mut own = Vec::new();
         while let Some(slice) = slices.next_if(|slice| slice.underlying <= first.underlying) {
             own.push(slice);
         }
-        let marks = UnderlyingMarks {
-            underlying: first.underlying.clone(),
-            series: rows.iter().map(|row| series_mark(row, &own)).collect(),
-            slices: own.iter().map(slice_mark).collect(),
-            exceptions: Vec::new(),
-            risk_arrays: if arrays.is_empty() {
-                Vec::new()
-            } else {
-                rows.iter().map(|row| arrays.get(&row.osi_symbol).cloned()).collect()
-            },
-        };
-        underlyings.push(RestoredUnderlying { series: rows.iter().map(series).collect(), marks });
+        see(restored(rows, &own, &arrays))
+    };
+    // The rows of the underlying that is not yet at its end, and what `see` said.
+    let (mut rows, mut said): (Vec<MarkRow>, Option<E>) = (Vec::new(), None);
+    let read = scan_rows(run_folder, |mut more| {
+        rows.append(&mut more);
+        let last = rows.last().map(|row| row.underlying.clone());
+        let whole = rows.iter().rposition(|row| Some(&row.underlying) != last.as_ref()).map_or(0, |at| at + 1);
+        for group in rows.get(..whole).unwrap_or_default().chunk_by(|a, b| a.underlying == b.underlying) {
+            if let Err(error) = show(group) {
+                said = Some(error);
+                return false;
+            }
+        }
+        rows.drain(..whole);
+        true
+    });
+    match (said, read) {
+        (Some(error), _) => Err(error),
+        (None, Err(error)) => Err(error.into()),
+        (None, Ok(())) => show(&rows),
     }
-    Ok(Restored { underlyings, exceptions: exceptions(run_folder, &wanted)? })
+}
+
+fn restored(rows: &[MarkRow], own: &[SliceRow], arrays: &BTreeMap<String, RiskArray>) -> RestoredUnderlying {
+    let marks = UnderlyingMarks {
+        underlying: rows.first().map(|first| first.underlying.clone()).unwrap_or_default(),
+        series: rows.iter().map(|row| series_mark(row, own)).collect(),
+        slices: own.iter().map(slice_mark).collect(),
+        exceptions: Vec::new(),
+        risk_arrays: if arrays.is_empty() {
+            Vec::new()
+        } else {
+            rows.iter().map(|row| arrays.get(&row.osi_symbol).cloned()).collect()
+        },
+    };
+    RestoredUnderlying { series: rows.iter().map(series).collect(), marks }
 }
 
 /// The arrays by symbol; none where the run was made without them.

@@ -140,7 +140,13 @@ pub(super) fn slice(root: &str, expiration: i32, t: f64, forward: f64, atm: f64)
 }
 
 /// One underlying with `expiries` slices of 2 x 41 series; every 13th quote is an excluded outlier.
-pub(super) fn name(symbol: &str, spot: f64, base: f64, expiries: i32, trouble: f64) -> (UnderlyingDay, Marks) {
+pub(in crate::report) fn name(
+    symbol: &str,
+    spot: f64,
+    base: f64,
+    expiries: i32,
+    trouble: f64,
+) -> (UnderlyingDay, Marks) {
     let mut day = UnderlyingDay {
         underlying: symbol.to_owned(),
         market_date: Date(MARKET_DATE),
@@ -216,7 +222,7 @@ pub(super) fn name(symbol: &str, spot: f64, base: f64, expiries: i32, trouble: f
 }
 
 /// A day of several names.
-pub(super) fn day(names: Vec<(UnderlyingDay, Marks)>) -> (Day, Vec<Marks>) {
+pub(in crate::report) fn day(names: Vec<(UnderlyingDay, Marks)>) -> (Day, Vec<Marks>) {
     let (mut underlyings, mut marks): (Vec<_>, Vec<_>) = names.into_iter().unzip();
     underlyings.sort_by(|a, b| a.underlying.cmp(&b.underlying));
     marks.sort_by(|a, b| a.underlying.cmp(&b.underlying));

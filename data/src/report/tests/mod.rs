@@ -7,7 +7,7 @@ use super::figures::{board, largest_edits};
 use super::{ReportHead, WORST_MAX, render};
 use crate::publication::{Bound, Gate};
 
-mod fixture;
+pub(super) mod fixture;
 
 fn head(gates: &[Gate]) -> ReportHead<'_> {
     ReportHead { run_id: "00112233aabbccdd", gates }

@@ -23,6 +23,7 @@ use crate::serve::drain::Drain;
 use crate::serve::errors;
 use crate::serve::ingest::Log;
 use crate::serve::ledger::{CloseRecord, CloseRequest, CloseState, Ledger};
+use crate::source::DaySource;
 
 /// After this time there may be room for another close.
 const RETRY: Duration = Duration::from_secs(30);
@@ -193,7 +194,7 @@ fn close(parts: &RunnerParts, record: &CloseRecord, teller: &Teller) -> anyhow::
         watcher: teller,
     };
     teller.series(day.underlyings.iter().map(|underlying| underlying.series.len() as u64).sum());
-    Ok(stage(teller, "mark", || pipeline::close_day(day, &work, &out, &mut profile))?.published)
+    Ok(stage(teller, "mark", || pipeline::close_day(DaySource::of(day), &work, &out, &mut profile))?.published)
 }
 
 /// Runs a stage, telling whoever watches and the metrics.
