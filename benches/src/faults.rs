@@ -48,8 +48,16 @@ pub struct KindCount {
 /// # Errors
 /// Where the embedded file is no CSV of four columns.
 pub fn ledger() -> Result<Vec<Fault>> {
+    read(sample::FAULTS)
+}
+
+/// The ledger of a generated day.
+///
+/// # Errors
+/// Where it is no CSV of four columns.
+pub fn read(file: impl std::io::Read) -> Result<Vec<Fault>> {
     let mut rows = Vec::new();
-    for record in csv::Reader::from_reader(sample::FAULTS).records() {
+    for record in csv::Reader::from_reader(file).records() {
         let record = record?;
         let field = |place: usize| record.get(place).unwrap_or_default().to_owned();
         rows.push(Fault { target: field(0), venue: field(1), kind: field(2), detail: field(3) });
@@ -59,9 +67,28 @@ pub fn ledger() -> Result<Vec<Fault>> {
 
 /// Judges every fault, by kind.
 pub fn judge(closed: &Closed, truth: &BTreeMap<String, Truth>, ledger: &[Fault]) -> BTreeMap<String, KindCount> {
-    let judge = Judge::new(closed, truth, ledger);
+    let rows: Vec<_> = closed.day.underlyings.iter().zip(&closed.marks).collect();
+    let faults: Vec<&Fault> = ledger.iter().collect();
+    judge_rows(&rows, &closed.day.exceptions, truth, &faults, &spoilt(ledger))
+}
+
+/// What the ledger spoils; an adjusted contract is quoted as well as any other.
+pub fn spoilt(ledger: &[Fault]) -> BTreeSet<&str> {
+    let spoilt = ledger.iter().filter(|fault| fault.kind != "ADJUSTED_DELIVERABLE");
+    spoilt.map(|fault| fault.target.as_str()).collect()
+}
+
+/// Judges faults of some underlyings, by kind; `input` are rows of `exceptions` that do not stand among the marks' own.
+pub fn judge_rows(
+    rows: &[(&UnderlyingDay, &UnderlyingMarks)],
+    input: &[ExceptionRow],
+    truth: &BTreeMap<String, Truth>,
+    faults: &[&Fault],
+    spoilt: &BTreeSet<&str>,
+) -> BTreeMap<String, KindCount> {
+    let judge = Judge::new(rows, input, truth, spoilt);
     let mut kinds: BTreeMap<String, KindCount> = BTreeMap::new();
-    for fault in ledger {
+    for fault in faults {
         let count = kinds.entry(fault.kind.clone()).or_default();
         count.injected += 1;
         let off = judge.off(fault);
@@ -78,32 +105,34 @@ pub fn judge(closed: &Closed, truth: &BTreeMap<String, Truth>, ledger: &[Fault])
 }
 
 struct Judge<'a> {
-    closed: &'a Closed,
+    rows: &'a [(&'a UnderlyingDay, &'a UnderlyingMarks)],
     truth: &'a BTreeMap<String, Truth>,
     /// Where each series stands.
     places: BTreeMap<&'a str, (&'a UnderlyingDay, &'a UnderlyingMarks, usize)>,
     exceptions: BTreeMap<&'a str, Vec<&'a ExceptionRow>>,
-    spoilt: BTreeSet<&'a str>,
+    spoilt: &'a BTreeSet<&'a str>,
 }
 
 impl<'a> Judge<'a> {
-    fn new(closed: &'a Closed, truth: &'a BTreeMap<String, Truth>, ledger: &'a [Fault]) -> Self {
+    fn new(
+        rows: &'a [(&'a UnderlyingDay, &'a UnderlyingMarks)],
+        input: &'a [ExceptionRow],
+        truth: &'a BTreeMap<String, Truth>,
+        spoilt: &'a BTreeSet<&'a str>,
+    ) -> Self {
         let mut places = BTreeMap::new();
         let mut exceptions: BTreeMap<&str, Vec<&ExceptionRow>> = BTreeMap::new();
-        for (day, marks) in closed.day.underlyings.iter().zip(&closed.marks) {
+        for (day, marks) in rows {
             for (i, series) in day.series.iter().enumerate() {
-                places.insert(series.osi_symbol.as_str(), (day, marks, i));
+                places.insert(series.osi_symbol.as_str(), (*day, *marks, i));
             }
         }
-        for row in closed.day.exceptions.iter().chain(closed.marks.iter().flat_map(|marks| &marks.exceptions)) {
+        for row in input.iter().chain(rows.iter().flat_map(|(_, marks)| &marks.exceptions)) {
             for key in [&row.osi_symbol, &row.underlying].into_iter().flatten() {
                 exceptions.entry(key).or_default().push(row);
             }
         }
-        // An adjusted contract is quoted as well as any other.
-        let spoilt = ledger.iter().filter(|fault| fault.kind != "ADJUSTED_DELIVERABLE");
-        let spoilt = spoilt.map(|fault| fault.target.as_str()).collect();
-        Self { closed, truth, places, exceptions, spoilt }
+        Self { rows, truth, places, exceptions, spoilt }
     }
 
     fn has_exception(&self, target: &str, wanted: impl Fn(&ExceptionRow) -> bool) -> bool {
@@ -120,8 +149,10 @@ impl<'a> Judge<'a> {
             }
             "AFTER_HOURS_PRICE" => return refused(Reason::AfterHoursUnderlying.as_str()),
             "HALTED" => {
-                let rows = self.closed.marks.iter().filter(|marks| marks.underlying == target);
-                return rows.flat_map(|marks| &marks.series).all(|row| row.quote_flags.contains(QuoteFlag::Halted));
+                let rows = self.rows.iter().filter(|(_, marks)| marks.underlying == target);
+                return rows
+                    .flat_map(|(_, marks)| &marks.series)
+                    .all(|row| row.quote_flags.contains(QuoteFlag::Halted));
             }
             _ => {}
         }

@@ -17,5 +17,6 @@ pub mod service_report;
 pub mod share;
 pub mod smoothing_report;
 pub mod truth;
+pub mod universe_report;
 pub mod venv;
 pub mod whole_close;

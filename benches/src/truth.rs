@@ -26,7 +26,14 @@ pub struct Truth {
 /// # Errors
 /// Where the embedded file is not readable.
 pub fn of_sample() -> Result<BTreeMap<String, Truth>> {
-    let columns = Columns::read(Bytes::from_static(sample::TRUTH))?;
+    of_columns(&Columns::read(Bytes::from_static(sample::TRUTH))?)
+}
+
+/// The truth of a generated day, by symbol, from its `truth.parquet`.
+///
+/// # Errors
+/// Where a column is missing.
+pub fn of_columns(columns: &Columns) -> Result<BTreeMap<String, Truth>> {
     let values = columns.numbers("true_price")?.into_iter().zip(columns.numbers("true_volatility")?);
     let rows = columns.text("osi_symbol")?.into_iter().zip(columns.text("tier")?).zip(values);
     Ok(rows.map(|((symbol, tier), (price, volatility))| (symbol, Truth { price, volatility, tier })).collect())
