@@ -13,6 +13,8 @@ pub struct Package(&'static str);
 pub const QUANTLIB: Package = Package("QuantLib==1.44");
 /// pyarrow, a reader of what is published and a peer in Arrow Flight.
 pub const PYARROW: Package = Package("pyarrow==26.0.1");
+/// DuckDB, a peer in consolidating quotes.
+pub const DUCKDB: Package = Package("duckdb==1.4.2");
 
 /// The interpreter of an environment that holds the package.
 ///

@@ -69,8 +69,8 @@ fn what_is_deep_in_the_money_does_not_lead_a_wing() {
     let mut joined = alone.clone();
     joined.quotes.retain(|quote| quote.two_sided);
     let alone = joined.clone();
-    for place in strikes.len() - 3..strikes.len() {
-        let stdev = black::implied_stdev_otm(450.0, strikes[place], 0.4).unwrap();
+    for (place, strike) in strikes.iter().enumerate().skip(31) {
+        let stdev = black::implied_stdev_otm(450.0, *strike, 0.4).unwrap();
         joined.quotes.push(VolatilityQuote {
             strike: place,
             option_type: OptionType::Put,

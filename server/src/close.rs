@@ -122,7 +122,7 @@ pub(crate) fn choices(arguments: &CloseArguments) -> RunChoices {
 
 fn read(arguments: &CloseArguments) -> anyhow::Result<DayStream> {
     let options = pipeline::read_options(&choices(arguments), arguments.base.as_deref());
-    let resources = resources(arguments)?;
+    let resources = resources(arguments);
     let mut stream = match &arguments.input {
         Some(folder) => DayStream::open(&Folder(folder.clone()), &options, &resources)?,
         None => DayStream::open(&Embedded::from_static(sample::FILES), &options, &resources)?,
@@ -139,16 +139,11 @@ fn read(arguments: &CloseArguments) -> anyhow::Result<DayStream> {
 }
 
 /// The threads that were asked for; rows that are too many go beside what is published, not where memory may lie.
-fn resources(arguments: &CloseArguments) -> anyhow::Result<Resources> {
+fn resources(arguments: &CloseArguments) -> Resources {
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
-    let spill_folder = if arguments.check {
-        None
-    } else {
-        fs::create_dir_all(&arguments.out).with_context(|| arguments.out.display().to_string())?;
-        Some(arguments.out.clone())
-    };
+    let spill_folder = (!arguments.check).then(|| arguments.out.clone());
     let threads = arguments.threads.map_or(processors, usize::from);
-    Ok(Resources { threads, spill_folder, ..Resources::default() })
+    Resources { threads, spill_folder, ..Resources::default() }
 }
 
 fn read_settings(file: &Path) -> anyhow::Result<String> {

@@ -119,12 +119,24 @@ fn order(source: &DaySource) -> (Vec<usize>, usize) {
     (first, count)
 }
 
+/// Tells the threads that wait where one ends in a panic, which then goes on to whoever asked for the marks.
+struct Alarm<'q, 'a>(&'q Queue<'a>);
+
+impl Drop for Alarm<'_, '_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.fail(usize::MAX, anyhow::anyhow!("a thread gave up"));
+        }
+    }
+}
+
 impl Queue<'_> {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn work(&self) {
+        let _alarm = Alarm(self);
         while let Some(place) = self.next() {
             match self.mark(place) {
                 Ok((day, marks, spent)) => self.hand_on(place, day, marks, spent),

@@ -129,8 +129,11 @@ pub(crate) fn fixed(overrides: &[OverrideRecord]) -> Vec<FixedMark> {
         .collect()
 }
 
+/// Writes a file of a run whose figures are there.
+type Render<'a> = dyn Fn(&RunSummary<'_>, &mut dyn std::io::Write) -> std::io::Result<()> + Sync + 'a;
+
 /// `report.html` of a close.
-pub(crate) struct Report<'a>(Box<dyn Fn(&RunSummary<'_>, &mut dyn std::io::Write) -> std::io::Result<()> + Sync + 'a>);
+pub(crate) struct Report<'a>(Box<Render<'a>>);
 
 impl Report<'_> {
     /// The file, as publication takes it.

@@ -150,13 +150,13 @@ impl Profile {
         let seconds = working.as_secs_f64();
         let _ =
             writeln!(out, "  {:<22} {seconds:>10.3} s          {:>9.2} us/series", "together", each(working, series));
-        out.push_str("\nSlowest underlyings\n");
+        out.push_str("\nSlowest     series        time   a series  most of it\n");
         let mut slowest: Vec<&Spent> = self.underlyings.iter().collect();
         slowest.sort_by(|a, b| b.all().cmp(&a.all()).then_with(|| a.underlying.cmp(&b.underlying)));
         for one in slowest.into_iter().take(10) {
             let _ = writeln!(
                 out,
-                "  {:<10} {:>7} series {:>8.3} s {:>8.1} us/series  {}",
+                "  {:<8} {:>7} {:>9.3} s {:>9.1} us  {}",
                 one.underlying,
                 one.series,
                 one.all().as_secs_f64(),

@@ -6,8 +6,7 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
-/// The peer's release, as PyPI names it.
-const DUCKDB: &str = "duckdb==1.4.2";
+use crate::venv;
 
 /// Runs of the peer; the median counts.
 const ROUNDS: u32 = 3;
@@ -58,7 +57,8 @@ impl Programs {
         let folder = own.parent().context("this program stands in no folder")?;
         let closemark = folder.join("closemark");
         ensure!(closemark.is_file(), "{} is missing: build the workspace", closemark.display());
-        let made = if without_duckdb { Err(anyhow::anyhow!("it was not asked for")) } else { interpreter(folder) };
+        let made =
+            if without_duckdb { Err(anyhow::anyhow!("it was not asked for")) } else { venv::interpreter(venv::DUCKDB) };
         let (python, has_duckdb) = match made {
             Ok(python) => (python, true),
             Err(error) => {
@@ -121,25 +121,4 @@ impl Programs {
             series: value["series"].as_u64().context("series")?,
         }))
     }
-}
-
-/// The interpreter of an environment that holds DuckDB.
-fn interpreter(program_folder: &Path) -> Result<PathBuf> {
-    let target = program_folder.parent().context("this program stands in no target folder")?;
-    let folder = target.join("universe-report-python");
-    let (python, installed) = (folder.join("bin").join("python"), folder.join("installed"));
-    if std::fs::read_to_string(&installed).is_ok_and(|text| text == DUCKDB) {
-        return Ok(python);
-    }
-    eprintln!("making a virtual environment with {DUCKDB} in {}", folder.display());
-    run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder))?;
-    run(Command::new(&python).args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", DUCKDB]))?;
-    std::fs::write(&installed, DUCKDB)?;
-    Ok(python)
-}
-
-fn run(command: &mut Command) -> Result<()> {
-    let output = command.output().with_context(|| format!("{command:?}"))?;
-    ensure!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
-    Ok(())
 }

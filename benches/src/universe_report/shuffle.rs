@@ -95,6 +95,6 @@ impl Random {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
-        (u128::from(self.0) * limit as u128 >> 64) as usize
+        ((u128::from(self.0) * limit as u128) >> 64) as usize
     }
 }

@@ -119,7 +119,10 @@ impl RowStore {
         let file = match &mut self.file {
             Some(file) => file,
             none => none.insert(Mutex::new(match &self.folder {
-                Some(folder) => tempfile::tempfile_in(folder)?,
+                Some(folder) => {
+                    std::fs::create_dir_all(folder)?;
+                    tempfile::tempfile_in(folder)?
+                }
                 None => tempfile::tempfile()?,
             })),
         };

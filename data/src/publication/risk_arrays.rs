@@ -76,7 +76,7 @@ impl RiskTable {
                     range,
                     multiplier: series.multiplier,
                     mark,
-                    array: array.clone(),
+                    array: *array,
                 });
             }
         }

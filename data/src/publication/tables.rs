@@ -53,7 +53,7 @@ impl Tables {
         expected.sort_unstable();
         expected.dedup();
         let mut input = head.exceptions.clone();
-        input.sort_by(|a, b| published_order(a, b));
+        input.sort_by(published_order);
         let risk_arrays = match settings.arrays {
             true => Some(RiskTable::create(files, folder, settings, &plan)?),
             false => None,

@@ -51,6 +51,15 @@ pub(crate) fn close_sample(out: &Path) -> String {
     line.split(' ').next().unwrap().to_owned()
 }
 
+/// Generates a day of two underlyings from a seed at `input`, and closes it under `out`; its name.
+pub(crate) fn close_seed(seed: u32, input: &Path, out: &Path) -> String {
+    let seed = seed.to_string();
+    run(&["generate", "--seed", &seed, "--underlyings", "2", "--date", DATE, "--out", text(input)]);
+    let said = run(&["close", "--input", text(input), "--out", text(out)]);
+    let line = said.lines().find_map(|line| line.strip_prefix("Run ")).unwrap();
+    line.split(' ').next().unwrap().to_owned()
+}
+
 /// The folder of a run.
 pub(crate) fn run_folder(out: &Path, run: &str) -> PathBuf {
     out.join(format!("date={DATE}/run={run}"))
