@@ -1,6 +1,7 @@
 //! The report's tables.
 
 mod sample;
+pub mod worth;
 
 use closemark_data::verify::{Kind, VerifyReport};
 use closemark_pricing::vocabulary::QuoteStatus;

@@ -11,15 +11,7 @@ pub mod v1 {
 pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/closemark_v1.binpb"));
 
 /// The files of `closemark.v1`, without their ending.
-pub const FILES: [&str; 7] = [
-    "common",
-    "quote_service",
-    "reference_service",
-    "close_service",
-    "mark_service",
-    "surface_service",
-    "risk_service",
-];
+pub const FILES: [&str; 7] = include!("../files.rs");
 
 #[cfg(test)]
 mod tests {

@@ -256,11 +256,14 @@ fn the_page_keeps_to_itself_and_refuses_politely() {
         ("dates/2026-11-20/runs/current/underlyings/%3Cscript%3E", 404),
         ("dates/2026-11-20/runs/current/marks/..%2F..%2Fetc%2Fpasswd", 404),
         ("dates/2026-11-20/runs/current/changes?base=x", 400),
+        ("dates/2026-11-20/runs/current/board", 404),
+        ("nothing", 404),
     ] {
         let answer =
             page.value(&format!("fetch('api/v1/{path}').then(async (a) => [a.status, (await a.json()).error.code])"));
         assert_eq!(answer, json!([status, status]), "{path}");
     }
+    assert_eq!(page.value("fetch('nothing.html').then((a) => a.status)"), json!(404));
     page.open("?u=%3Cimg%20src%3Dx%20onerror%3Dalert(1)%3E");
     let shown = page.value("document.querySelector('.trouble h1').textContent + document.images.length");
     assert_eq!(shown, "Not found0");

@@ -4,7 +4,10 @@ use serde_json::{Map, Value, json};
 
 use super::process::{Consolidation, Cost};
 use super::worth::Worth;
-use crate::figures::DayFigures;
+use crate::print::worth::{errors, faults};
+
+/// Missed faults that are named.
+const MISSED_SHOWN: usize = 20;
 
 /// One close of the matrix.
 #[derive(Clone, Debug)]
@@ -99,49 +102,16 @@ pub fn stages(row: &Row) {
 /// Errors to the truth by tier, and the faults.
 pub fn worth(worth: &Worth, json: &mut Map<String, Value>) {
     println!("\nAgainst the truth: two-sided out-of-the-money quotes with a model price");
-    println!(
-        "{:<32} {:>8} {:>20} {:>6} {:>20} {:>6} {:>7} {:>7}",
-        "", "quotes", "vol bp mark / mid", "ratio", "price mark / mid", "ratio", "truth %", "mark %"
-    );
-    for (name, errors) in &worth.tiers {
-        let ((mark_vol, mid_vol), (mark_price, mid_price)) = (errors.volatility_rmse_bp(), errors.price_rmse());
-        println!(
-            "{:<32} {:>8} {:>9.1} / {:>8.1} {:>6.3} {:>9.4} / {:>8.4} {:>6.3} {:>7} {:>7}",
-            name.get(2..).unwrap_or_default(),
-            errors.series,
-            mark_vol,
-            mid_vol,
-            mark_vol / mid_vol,
-            mark_price,
-            mid_price,
-            mark_price / mid_price,
-            DayFigures::percent(errors.truth_inside, errors.series),
-            DayFigures::percent(errors.mark_inside, errors.series),
-        );
-        if name.starts_with('2') {
-            json.insert("volatility_ratio".to_owned(), json!(mark_vol / mid_vol));
-            json.insert("price_ratio".to_owned(), json!(mark_price / mid_price));
-            let share = |part: u64| part as f64 / errors.series.max(1) as f64;
-            json.insert("inside".to_owned(), json!(share(errors.mark_inside)));
-            json.insert("truth_inside".to_owned(), json!(share(errors.truth_inside)));
-        }
+    errors(&worth.tiers);
+    if let Some(all) = worth.tiers.get("2 all tiers") {
+        let ((mark_vol, mid_vol), (mark_price, mid_price)) = (all.volatility_rmse_bp(), all.price_rmse());
+        json.insert("volatility_ratio".to_owned(), json!(mark_vol / mid_vol));
+        json.insert("price_ratio".to_owned(), json!(mark_price / mid_price));
+        let share = |part: u64| part as f64 / all.series.max(1) as f64;
+        json.insert("inside".to_owned(), json!(share(all.mark_inside)));
+        json.insert("truth_inside".to_owned(), json!(share(all.truth_inside)));
     }
-    println!("\nInjected faults");
-    println!(
-        "{:<22} {:>8} {:>8} {:>12} {:>9} {:>7}",
-        "kind", "injected", "caught", "yet mark off", "harmless", "MISSED"
-    );
-    for (kind, count) in &worth.faults {
-        println!(
-            "{kind:<22} {:>8} {:>8} {:>12} {:>9} {:>7}",
-            count.injected,
-            count.caught,
-            count.caught_but_off,
-            count.harmless,
-            count.missed.len()
-        );
-    }
-    let missed: usize = worth.faults.values().map(|count| count.missed.len()).sum();
-    json.insert("faults".to_owned(), json!(worth.faults.values().map(|count| count.injected).sum::<u64>()));
+    let (injected, missed) = faults(&worth.faults, MISSED_SHOWN);
+    json.insert("faults".to_owned(), json!(injected));
     json.insert("faults_missed".to_owned(), json!(missed));
 }

@@ -39,7 +39,9 @@ pub(super) struct Observation {
     pub robust_weight: f64,
     /// Studentised residual of the last fit in half-spreads.
     pub residual: f64,
-    /// Half-spreads beyond which it is rejected.
+    /// Share of its noise's deviation that its leverage left in the residual of the last fit.
+    pub noise_left: f64,
+    /// Half-spreads from the final curve beyond which it is rejected.
     pub limit: f64,
 }
 
@@ -258,6 +260,7 @@ impl Robust {
         for (o, knot) in observed.iter_mut().zip(&self.knots.of) {
             let fitted = fit.smile.inside(o.y);
             let mut miss = o.value - fitted;
+            o.noise_left = 1.0;
             if let Some(knot) = knot {
                 let share = (o.weight * o.robust_weight / self.knots.weight[*knot]).min(1.0);
                 let leverage = share * (1.0 - self.spline.leave[*knot]);
@@ -267,8 +270,10 @@ impl Robust {
                     squares += alone * alone;
                     count += 1.0;
                 }
-                // Left out, a quote of great leverage misses by much because nothing else tells, not because it is wrong.
-                miss /= left.sqrt();
+                // Left out, a quote of great leverage misses by much whether it is wrong or nothing else tells. It is wrong
+                // where it misses by so many half-spreads left out, and by more than the slice's noise explains.
+                o.noise_left = left.sqrt();
+                miss /= o.noise_left;
             }
             o.residual = miss / o.half_spread;
         }
@@ -290,7 +295,8 @@ impl Robust {
                 continue;
             }
             let size = o.residual.abs();
-            let mut rejected = size > limit && !o.protected;
+            let noise = settings.reject_scales * scale;
+            let mut rejected = size > noise && size > settings.reject_half_spreads * o.noise_left && !o.protected;
             if rejected && early && !o.rejected {
                 let low = i.saturating_sub(2);
                 let worst =

@@ -57,6 +57,19 @@ pub(crate) async fn close(client: &mut CloseServiceClient<Channel>, request: v1:
     last.close.unwrap()
 }
 
+/// A generated day, taken in and closed by whoever is on loopback, under a service that has ended; the close.
+pub(crate) async fn closed_day(folder: &Path) -> v1::Close {
+    let input = folder.join("input");
+    generate(&input);
+    let server = Server::start(folder, &[]);
+    take_in(&server, &input).await;
+    let mut client = CloseServiceClient::new(server.channel().await);
+    let closed = close(&mut client, request(&input, "eod")).await;
+    drop(client);
+    assert!(server.terminate());
+    closed
+}
+
 /// Every file of a run but its timings, and of the manifest everything but where it came from.
 fn content(run: &Path) -> Vec<(String, Vec<u8>)> {
     let mut files = Vec::new();

@@ -11,8 +11,8 @@ use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Channel;
 use tonic::{Code, Request, Status};
 
-use crate::closes::{close, request, take_in};
-use crate::sample::{DAY, generate};
+use crate::closes::{closed_day, request};
+use crate::sample::DAY;
 use crate::security::{access_file, bearer};
 use crate::support::{Server, refusal};
 
@@ -32,15 +32,9 @@ pub(crate) fn person(
 #[tokio::test]
 async fn an_override_takes_two_people_and_makes_a_run_that_still_holds() {
     let folder = tempfile::tempdir().unwrap();
+    // The people come after the close.
     let input = folder.path().join("input");
-    generate(&input);
-    // The day is taken in and closed by whoever is on loopback; the people come afterwards.
-    let server = Server::start(folder.path(), &[]);
-    take_in(&server, &input).await;
-    let mut client = CloseServiceClient::new(server.channel().await);
-    let first = close(&mut client, request(&input, "eod")).await;
-    drop(client);
-    assert!(server.terminate());
+    let first = closed_day(folder.path()).await;
     let access = access_file(folder.path(), &[("alice", "override"), ("bob", "override"), ("otto", "operate")], "");
     let server = Server::start(folder.path(), &[("SECURITY_ACCESS_FILE", access.to_str().unwrap())]);
     let channel = server.channel().await;

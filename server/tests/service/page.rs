@@ -6,13 +6,12 @@ use std::net::{SocketAddr, TcpStream};
 use closemark_data::publication::read::{MarkRow, read_marks};
 use closemark_pricing::vocabulary::MarkSource;
 use closemark_proto::v1;
-use closemark_proto::v1::close_service_client::CloseServiceClient;
 use serde_json::json;
 
 use crate::browser::{self, Browser};
-use crate::closes::{close, request, take_in};
+use crate::closes::{closed_day, request};
 use crate::overrides::person;
-use crate::sample::{DAY, generate};
+use crate::sample::DAY;
 use crate::security::{access_file, token};
 use crate::support::Server;
 
@@ -55,14 +54,9 @@ async fn a_mark_is_overridden_on_the_page_by_two_people() {
         return;
     };
     let folder = tempfile::tempdir().unwrap();
+    // The people come after the close.
     let input = folder.path().join("input");
-    generate(&input);
-    let server = Server::start(folder.path(), &[]);
-    take_in(&server, &input).await;
-    let mut client = CloseServiceClient::new(server.channel().await);
-    let first = close(&mut client, request(&input, "eod")).await;
-    drop(client);
-    assert!(server.terminate());
+    let first = closed_day(folder.path()).await;
     let people = [("alice", "read,override"), ("bob", "read,override"), ("otto", "read,operate")];
     let access = access_file(folder.path(), &people, "");
     let server = Server::start(folder.path(), &[("SECURITY_ACCESS_FILE", access.to_str().unwrap())]);

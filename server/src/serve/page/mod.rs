@@ -34,9 +34,9 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{FromRef, Path, Query, State};
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{any, get};
 use closemark_data::publication::RunEntry;
 use closemark_data::store::{Close, RunId, SliceId, exception};
 use serde::Deserialize;
@@ -94,6 +94,7 @@ pub(crate) fn routes(reads: Arc<Reads>, service: Arc<Service>) -> Router {
         .route("/api/v1/dates/{date}/runs/{run}/changes", get(changes))
         .route("/api/v1/dates/{date}/runs/{run}/marks/{symbol}/origin", get(series_origin))
         .route("/api/v1/dates/{date}/runs/{run}/underlyings/{underlying}/slices/{slice}/rounds", get(slice_rounds))
+        .route("/api/{*path}", any(nothing))
         .merge(overrides::routes())
         .with_state(shared)
         .layer(axum::middleware::map_response(assets::guarded))
@@ -153,6 +154,10 @@ fn named(date: &str, run: &str) -> Result<RunName, Status> {
 /// Work on rows, off the threads that serve.
 async fn apart<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Status> {
     tokio::task::spawn_blocking(work).await.map_err(|error| errors::internal("reading a close", &error))
+}
+
+async fn nothing(uri: Uri) -> Refused {
+    Refused(errors::not_found("path", uri.path()))
 }
 
 async fn dates(State(reads): State<Arc<Reads>>) -> Answer {

@@ -120,6 +120,7 @@ where
         let fresh = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, fresh);
         let call_max = self.own.call_max;
+        let page = (!grpc).then(|| request.uri().path().to_owned());
         let body_max = admitted.is_open().then_some(self.own.open_call_max);
         Box::pin(async move {
             let Ok(answered) = tokio::time::timeout(call_max, inner.call(request)).await else {
@@ -130,6 +131,9 @@ where
             let mut response = answered?;
             if let Some(status) = too_large(response.headers()) {
                 response = answer(&status, grpc);
+            } else if let Some(page) = page.filter(|_| code_of(response.headers()) == Code::Unimplemented) {
+                // What no route takes reaches gRPC, whose answer a browser would take for an empty page.
+                response = answer(&errors::not_found("page", &page), grpc);
             }
             call.ended(code_of(response.headers()), watch.seconds());
             let over = body_max.map(|limit| (limit, Box::pin(tokio::time::sleep(limit))));
@@ -151,6 +155,7 @@ fn answer(status: &Status, grpc: bool) -> Response<Body> {
         Code::Unauthenticated => StatusCode::UNAUTHORIZED,
         Code::PermissionDenied => StatusCode::FORBIDDEN,
         Code::ResourceExhausted => StatusCode::TOO_MANY_REQUESTS,
+        Code::NotFound => StatusCode::NOT_FOUND,
         Code::DeadlineExceeded => StatusCode::GATEWAY_TIMEOUT,
         Code::Unimplemented => StatusCode::HTTP_VERSION_NOT_SUPPORTED,
         _ => StatusCode::INTERNAL_SERVER_ERROR,
