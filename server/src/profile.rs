@@ -168,14 +168,25 @@ impl Profile {
     }
 }
 
-/// The three stages in which an underlying was longest.
+/// Columns that are left for the stages of one of the slowest, of a terminal's hundred.
+const STAGES_WIDTH: usize = 54;
+
+/// The stages in which an underlying was longest: three of them, or as many as fit.
 fn most(one: &Spent) -> String {
     let mut stages: Vec<(Duration, &str)> =
         one.stages.iter().zip(MarkStage::ALL).map(|(time, stage)| (*time, stage.as_str())).collect();
     stages.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(b.1)));
     let all = one.all().as_secs_f64().max(1e-9);
-    let shown = stages.iter().take(3).map(|(time, name)| format!("{name} {:.0} %", 100.0 * time.as_secs_f64() / all));
-    shown.collect::<Vec<_>>().join(", ")
+    let mut shown = String::new();
+    for (time, name) in stages.iter().take(3) {
+        let comma = if shown.is_empty() { "" } else { ", " };
+        let next = format!("{comma}{name} {:.0} %", 100.0 * time.as_secs_f64() / all);
+        if shown.len() + next.len() > STAGES_WIDTH {
+            break;
+        }
+        shown.push_str(&next);
+    }
+    shown
 }
 
 /// The processor time of all threads of this process, where the system says; in hundredths of a second.
@@ -217,5 +228,18 @@ mod tests {
         assert!(json["stages"]["read"].is_number());
         let table = profile.to_table(10);
         assert!(table.contains("A\"B") && table.contains("smoothing 67 %, NBBO 33 %"), "{table}");
+    }
+
+    #[test]
+    fn the_slowest_fit_a_terminal() {
+        let mut profile = Profile::default();
+        let mut spent = Spent::new("ABCDEFGH", 1_000_000);
+        for stage in [MarkStage::ImpliedVolatility, MarkStage::ModelPrices, MarkStage::RiskArrays] {
+            spent.add(Some(stage), Duration::from_secs(9_999));
+        }
+        profile.underlyings(2, vec![spent], Duration::ZERO);
+        let table = profile.to_table(1_000_000);
+        assert!(table.lines().all(|line| line.chars().count() <= 100), "{table}");
+        assert!(table.contains("implied volatility 33 %, model prices 33 %"), "{table}");
     }
 }
