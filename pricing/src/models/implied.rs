@@ -103,6 +103,17 @@ pub(super) fn implied(
             ended(VolatilityStatus::AtIntrinsic, Some(critical.unwrap_or(0.0)))
         };
     }
+    // Waiting for the best moment is worth at least as much under any volatility: nothing to search for.
+    let least = certain(&form, time);
+    let nearly = least - p <= INTRINSIC_TOLERANCE * strike / form.scale;
+    let below = if nearly {
+        ended(VolatilityStatus::AtIntrinsic, Some(VOLATILITY_MIN))
+    } else {
+        ended(VolatilityStatus::BelowIntrinsic, None)
+    };
+    if p < least {
+        return below;
+    }
     let evaluate = |sigma: f64| american.value(input, option_type, strike, sigma);
     let Some(found) = search(&evaluate, &Scale::new(&form, model, p), time.sqrt(), p) else {
         return ended(VolatilityStatus::NotConverged, None);
@@ -120,10 +131,7 @@ pub(super) fn implied(
                 critical_volatility: None,
             }
         }
-        Outcome::Below if certain(&form, time) - p <= INTRINSIC_TOLERANCE * strike / form.scale => {
-            Implied { iterations: found.iterations, ..ended(VolatilityStatus::AtIntrinsic, Some(VOLATILITY_MIN)) }
-        }
-        Outcome::Below => Implied { iterations: found.iterations, ..ended(VolatilityStatus::BelowIntrinsic, None) },
+        Outcome::Below => Implied { iterations: found.iterations, ..below },
         Outcome::Above => Implied { iterations: found.iterations, ..ended(VolatilityStatus::AboveBound, None) },
     }
 }

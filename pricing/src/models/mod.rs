@@ -272,6 +272,21 @@ impl SliceModel {
         price.is_finite().then_some(price)
     }
 
+    /// What early exercise is worth at many strikes and one volatility: American less European price per share, `None`
+    /// where no number can be given; nothing for European slices.
+    pub fn premiums(&self, option_type: OptionType, strikes: &[f64], sigma: f64) -> Vec<Option<f64>> {
+        if let Kind::CashDividends(model) = &self.kind {
+            return model.premiums(option_type, strikes, sigma);
+        }
+        let mut american = vec![f64::NAN; strikes.len()];
+        self.prices(option_type, strikes, &vec![sigma; strikes.len()], &mut american);
+        let less_european = |(&strike, american): (&f64, f64)| {
+            let premium = american - self.european_price(option_type, strike, sigma)?;
+            premium.is_finite().then_some(premium)
+        };
+        strikes.iter().zip(american).map(less_european).collect()
+    }
+
     /// The model's volatility of a price. `half_spread` (price) decides LOW_VEGA: half_spread/vega above 1.0 of volatility.
     pub fn implied_volatility(&self, option_type: OptionType, strike: f64, price: f64, half_spread: f64) -> Implied {
         let input = &self.input;

@@ -217,18 +217,9 @@ fn near_the_money<'a>(
 /// Early-exercise premiums of the pairs, call less put, each type in one batch.
 fn premiums(model: &SliceModel, used: &[&Pair], sigma: f64) -> Vec<f64> {
     let strikes: Vec<f64> = used.iter().map(|p| p.strike).collect();
-    let of = |kind| {
-        let mut american = vec![f64::NAN; strikes.len()];
-        model.prices(kind, &strikes, &vec![sigma; strikes.len()], &mut american);
-        let pairs = strikes.iter().zip(american);
-        let premium = |(&strike, american): (&f64, f64)| match model.european_price(kind, strike, sigma) {
-            Some(european) if american.is_finite() => american - european,
-            _ => 0.0,
-        };
-        pairs.map(premium).collect::<Vec<f64>>()
-    };
-    let (call, put) = (of(OptionType::Call), of(OptionType::Put));
-    call.into_iter().zip(put).map(|(call, put)| call - put).collect()
+    let [call, put] = [OptionType::Call, OptionType::Put].map(|kind| model.premiums(kind, &strikes, sigma));
+    let each = call.into_iter().zip(put);
+    each.map(|(call, put)| call.unwrap_or(0.0) - put.unwrap_or(0.0)).collect()
 }
 
 /// Pairs as statements about the forward once their premiums (call less put) are off.
@@ -242,6 +233,11 @@ fn sightings(used: &[&Pair], money: f64, discount: f64, premiums: &[f64]) -> Vec
         })
         .collect()
 }
+
+/// A forward stands still that moves by less than this share of the spot, or of its own standard error: the next round moves
+/// it by a fraction of that.
+const STILL_SPOT: f64 = 1e-7;
+const STILL_UNCERTAINTY: f64 = 1e-3;
 
 /// Takes early-exercise premiums off and estimates again until the forward stands still; with `near` only pairs within
 /// their half-width and a margin of a reference count.
@@ -268,7 +264,7 @@ fn de_americanise(
         let next = combine(&seen)?;
         let moved = (next.forward - estimate.forward).abs();
         estimate = ForwardEstimate { rounds: round, atm_volatility, ..next };
-        if moved <= 1e-7 * spot {
+        if moved <= (STILL_SPOT * spot).max(STILL_UNCERTAINTY * estimate.uncertainty.min(spot)) {
             break;
         }
     }

@@ -75,6 +75,11 @@ impl Market {
 
     /// One sweep over all points: by class of deviation, eight at a time.
     fn swept(&self, option_type: OptionType, points: &[Point], level: Level) -> Vec<Valuation> {
+        self.swept_as(option_type, points, level, true)
+    }
+
+    /// [`Self::swept`], American or European.
+    fn swept_as(&self, option_type: OptionType, points: &[Point], level: Level, american: bool) -> Vec<Valuation> {
         let mut values = vec![NOTHING; points.len()];
         let mut classes: BTreeMap<i32, Vec<usize>> = BTreeMap::new();
         for (index, point) in points.iter().enumerate() {
@@ -86,9 +91,9 @@ impl Market {
             for chunk in members.chunks(LANES) {
                 let batch: Vec<Point> = chunk.iter().filter_map(|&i| points.get(i).copied()).collect();
                 let swept = match batch.len() {
-                    1 => self.chunk::<1>(option_type, &plan, &batch),
-                    2..=4 => self.chunk::<4>(option_type, &plan, &batch),
-                    _ => self.chunk::<LANES>(option_type, &plan, &batch),
+                    1 => self.chunk::<1>(option_type, &plan, &batch, american),
+                    2..=4 => self.chunk::<4>(option_type, &plan, &batch, american),
+                    _ => self.chunk::<LANES>(option_type, &plan, &batch, american),
                 };
                 for (&index, value) in chunk.iter().zip(swept) {
                     if let Some(slot) = values.get_mut(index) {
@@ -100,10 +105,16 @@ impl Market {
         values
     }
 
-    fn chunk<const N: usize>(&self, option_type: OptionType, plan: &Plan, batch: &[Point]) -> Vec<Valuation> {
+    fn chunk<const N: usize>(
+        &self,
+        option_type: OptionType,
+        plan: &Plan,
+        batch: &[Point],
+        american: bool,
+    ) -> Vec<Valuation> {
         let (strikes, sigmas) = load::<N>(batch);
         let Some(Outcome { value, delta, gamma }) =
-            sweep::<N>(&self.schedule, plan, option_type, &strikes, &sigmas, true)
+            sweep::<N>(&self.schedule, plan, option_type, &strikes, &sigmas, american)
         else {
             return Vec::new();
         };
@@ -137,6 +148,25 @@ impl Market {
             _ => self.sensitivities(option_type, points),
         };
         values.into_iter().map(|value| value.american).collect()
+    }
+
+    /// What early exercise is worth: American less European value on one grid, whose error they share.
+    pub(crate) fn premiums(&self, option_type: OptionType, points: &[Point]) -> Vec<f64> {
+        match self.method(option_type) {
+            PricingMethod::SingleDividend => {
+                let one = |p: &Point| single_dividend::at(&self.schedule, p.strike, p.sigma);
+                points.iter().map(|p| one(p).map_or(f64::NAN, |v| v.american - v.european)).collect()
+            }
+            PricingMethod::CashDividends => {
+                let [american, european] =
+                    [true, false].map(|american| self.swept_as(option_type, points, Level::Fine, american));
+                american.iter().zip(&european).map(|(a, e)| (a.american - e.american).max(0.0)).collect()
+            }
+            _ => {
+                let one = |p: &Point| self.by_fallback(option_type, *p);
+                points.iter().map(one).map(|(value, european)| value.american - european).collect()
+            }
+        }
     }
 
     /// American value with its derivatives, and the European value.

@@ -94,6 +94,20 @@ impl CashDividendModel {
         prices
     }
 
+    /// American less European price per share of many strikes at one volatility, from grids that share their errors; a
+    /// tenth of what both prices by themselves cost.
+    pub fn premiums(&self, option_type: OptionType, strikes: &[f64], sigma: f64) -> Vec<Option<f64>> {
+        let (places, points) = points(strikes, &vec![sigma; strikes.len()]);
+        let mut premiums = vec![None; strikes.len()];
+        let Some(market) = &self.base else { return premiums };
+        for (place, value) in places.into_iter().zip(market.premiums(option_type, &points)) {
+            if let Some(slot) = premiums.get_mut(place) {
+                *slot = Some(value).filter(|premium| premium.is_finite());
+            }
+        }
+        premiums
+    }
+
     /// European price per share under the same model.
     pub fn european_price(&self, option_type: OptionType, strike: f64, sigma: f64) -> Option<f64> {
         self.market(strike)?.european(option_type, point(strike, sigma)?)

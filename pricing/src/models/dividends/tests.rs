@@ -68,6 +68,28 @@ fn greeks_are_the_differences_of_fine_prices() {
 }
 
 #[test]
+fn premiums_are_those_of_fine_finite_differences() {
+    let cases = [
+        (input(0.08, 0.045, 0.005, &[(0.03, 0.6)]), 0.35),
+        (input(0.7, 0.04, 0.01, &quarterly(0.7)), 0.3),
+        (input(2.1, 0.04, -0.01, &quarterly(2.1)), 0.25),
+        (input(0.5, 0.04, 0.2, &[(0.2, 1.5)]), 0.6),
+    ];
+    for (terms, sigma) in cases {
+        let model = CashDividendModel::new(&terms);
+        let deviation = sigma * terms.time_to_expiry.sqrt();
+        let strikes: Vec<f64> = (-3..=3).map(|i| 100.0 * libm::exp(0.25 * f64::from(i) * deviation)).collect();
+        for option_type in TYPES {
+            for (&strike, premium) in strikes.iter().zip(model.premiums(option_type, &strikes, sigma)) {
+                let fine = fallback::price_on_grid(&terms, option_type, strike, sigma, 1000, 600).unwrap();
+                let off = premium.unwrap() - (fine.american - fine.european);
+                assert!(off.abs() < 1e-4 * strike, "{option_type} {strike} {sigma}: {premium:?}, off by {off}");
+            }
+        }
+    }
+}
+
+#[test]
 fn black_volatility_and_model_volatility_are_inverse() {
     let model = CashDividendModel::new(&input(1.3, 0.04, 0.01, &quarterly(1.3)));
     for strike in [50.0, 80.0, 100.0, 140.0] {
