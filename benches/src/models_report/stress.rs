@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use closemark_pricing::models::{black, fallback};
+use rayon::prelude::*;
 
 use super::Sitting;
 use super::draw::Draw;
@@ -13,7 +14,7 @@ use super::peers::Engine;
 const COUNT: usize = 16_000;
 /// Grid of our finite differences, and of the finer one that decides where the oracles disagree.
 const GRID: (usize, usize) = (600, 300);
-const DECIDING_GRID: (usize, usize) = (2400, 1600);
+const DECIDING_GRID: (usize, usize) = (1600, 1000);
 /// The oracles disagree from here on, per 100 of strike.
 const DISAGREEMENT: f64 = 4e-4;
 /// Of the worst, so many are printed.
@@ -89,8 +90,9 @@ pub fn run(sitting: &mut Sitting, figures: &mut Figures) -> Result<()> {
     let drawn = stressed(&mut Draw::new(sitting.seed, "stress"), sitting.count(COUNT));
     let options: Vec<(&Market, &Claim)> = drawn.iter().map(|(market, claim)| (market, claim)).collect();
     let (quantlib, differences) = std::thread::scope(|scope| {
-        let ours = scope
-            .spawn(|| options.iter().map(|(market, claim)| by_differences(market, claim, GRID)).collect::<Vec<_>>());
+        let ours = scope.spawn(|| {
+            options.par_iter().map(|(market, claim)| by_differences(market, claim, GRID)).collect::<Vec<_>>()
+        });
         let quantlib = sitting.peers.prices(Engine::Boundary("high"), &options, None);
         (quantlib, ours.join().unwrap_or_default())
     });
@@ -103,11 +105,9 @@ pub fn run(sitting: &mut Sitting, figures: &mut Figures) -> Result<()> {
             Case { market, claim, own, quantlib, differences, decided: None }
         })
         .collect();
-    for case in &mut cases {
-        if case.oracles_disagree() {
-            case.decided = by_differences(case.market, case.claim, DECIDING_GRID);
-        }
-    }
+    cases.par_iter_mut().filter(|case| case.oracles_disagree()).for_each(|case| {
+        case.decided = by_differences(case.market, case.claim, DECIDING_GRID);
+    });
     let disputed: Vec<&Case> = cases.iter().filter(|case| case.oracles_disagree()).collect();
     let rmse = (cases.iter().map(|case| case.error() * case.error()).sum::<f64>() / cases.len() as f64).sqrt();
     let worst = cases.iter().map(Case::error).fold(0.0, f64::max);
