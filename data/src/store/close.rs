@@ -174,11 +174,15 @@ impl Close {
 
     /// The mark of a series. Both forms of an option symbol are understood.
     pub fn find(&self, symbol: &str) -> Option<RowView<'_>> {
-        let row = self.symbols.find(&self.marks, symbol).or_else(|| {
+        self.marks.row(self.find_row(symbol)?)
+    }
+
+    /// The row of a series in the marks. Both forms of an option symbol are understood.
+    pub fn find_row(&self, symbol: &str) -> Option<u32> {
+        self.symbols.find(&self.marks, symbol).or_else(|| {
             let canonical = osi::decode(symbol.as_bytes()).ok()?.canonical()?;
             self.symbols.find(&self.marks, &canonical)
-        })?;
-        self.marks.row(row)
+        })
     }
 
     /// The rows of marks that belong to an underlying or an expiration or both, in published order.

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak};
 
 use bytes::Bytes;
 use closemark_pricing::series::Date;
@@ -24,6 +25,12 @@ impl RunId {
     /// Reads the published form and no other.
     pub fn parse(text: &str) -> Option<Self> {
         if is_run_id(text) { u64::from_str_radix(text, 16).ok().map(Self) } else { None }
+    }
+
+    /// Writes what it displays, faster.
+    pub fn push_to(self, text: &mut String) {
+        let digit = |place: u32| char::from_digit((self.0 >> (4 * place)) as u32 & 15, 16);
+        text.extend((0..16).rev().filter_map(digit));
     }
 
     pub(crate) fn bits(self) -> u64 {
@@ -48,33 +55,55 @@ const POINTERS_MAX: usize = 1024;
 pub struct Store {
     out: PathBuf,
     budget: u64,
-    pointers: Mutex<BTreeMap<Date, Pointer>>,
-    shelf: Mutex<Shelf>,
+    /// Readers of one close never wait for each other: looking at a pointer and taking a close change nothing.
+    pointers: RwLock<BTreeMap<Date, Pointer>>,
+    shelf: RwLock<Shelf>,
     /// One close is read at a time: reading uses every core, and its memory is counted before the next begins.
     reading: Mutex<()>,
 }
 
 #[derive(Default)]
 struct Shelf {
-    /// Last used at the end.
-    kept: Vec<Arc<Close>>,
+    kept: Vec<Kept>,
     /// Let go, and perhaps still held by readers.
     gone: Vec<Weak<Close>>,
+    /// Counts uses, so that the one used longest ago is known.
+    uses: AtomicU64,
+}
+
+struct Kept {
+    close: Arc<Close>,
+    /// The count of uses when it was last used.
+    used: AtomicU64,
 }
 
 impl Shelf {
-    fn take(&mut self, date: Date, run: RunId) -> Option<Arc<Close>> {
-        let at = self.kept.iter().rposition(|close| close.run() == run && close.date() == date)?;
-        let close = self.kept.remove(at);
-        self.kept.push(close.clone());
-        Some(close)
+    fn take(&self, date: Date, run: RunId) -> Option<Arc<Close>> {
+        let found = self.kept.iter().find(|kept| kept.close.run() == run && kept.close.date() == date)?;
+        let last = self.uses.load(Ordering::Relaxed);
+        // A close that is used again and again writes to no memory that other readers need.
+        if found.used.load(Ordering::Relaxed) != last {
+            found.used.store(self.uses.fetch_add(1, Ordering::Relaxed) + 1, Ordering::Relaxed);
+        }
+        Some(found.close.clone())
+    }
+
+    fn keep(&mut self, close: Arc<Close>) {
+        let used = self.uses.fetch_add(1, Ordering::Relaxed) + 1;
+        self.kept.push(Kept { close, used: used.into() });
+    }
+
+    /// The place of the close that was used longest ago.
+    fn oldest(&self) -> Option<usize> {
+        let used = |(_, kept): &(usize, &Kept)| kept.used.load(Ordering::Relaxed);
+        self.kept.iter().enumerate().min_by_key(used).map(|(at, _)| at)
     }
 
     /// Bytes of everything alive.
     fn held(&mut self) -> u64 {
         self.gone.retain(|close| close.strong_count() > 0);
         let gone = self.gone.iter().filter_map(Weak::upgrade).map(|close| close.bytes()).sum::<u64>();
-        self.kept.iter().map(|close| close.bytes()).sum::<u64>() + gone
+        self.kept.iter().map(|kept| kept.close.bytes()).sum::<u64>() + gone
     }
 
     /// Lets go of what was used longest ago until `needed` bytes are free.
@@ -82,9 +111,11 @@ impl Shelf {
         if needed > budget {
             return Err(StoreError::TooLarge { needed, budget });
         }
-        while self.held() + needed > budget && !self.kept.is_empty() {
-            let oldest = self.kept.remove(0);
-            self.gone.push(Arc::downgrade(&oldest));
+        while self.held() + needed > budget
+            && let Some(oldest) = self.oldest()
+        {
+            let oldest = self.kept.swap_remove(oldest);
+            self.gone.push(Arc::downgrade(&oldest.close));
         }
         let held = self.held();
         if held + needed > budget { Err(StoreError::Busy { needed, held, budget }) } else { Ok(()) }
@@ -96,10 +127,24 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+fn reading<T>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {
+    lock.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn writing<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
+    lock.write().unwrap_or_else(PoisonError::into_inner)
+}
+
 impl Store {
     /// A store of the closes under `out`, holding at most `budget` bytes of them.
     pub fn new(out: impl Into<PathBuf>, budget: u64) -> Self {
-        Self { out: out.into(), budget, pointers: Mutex::default(), shelf: Mutex::default(), reading: Mutex::default() }
+        Self {
+            out: out.into(),
+            budget,
+            pointers: RwLock::default(),
+            shelf: RwLock::default(),
+            reading: Mutex::default(),
+        }
     }
 
     /// The folder.
@@ -109,7 +154,7 @@ impl Store {
 
     /// Bytes of closes alive.
     pub fn held(&self) -> u64 {
-        locked(&self.shelf).held()
+        writing(&self.shelf).held()
     }
 
     /// The dates with a folder, ascending.
@@ -153,11 +198,12 @@ impl Store {
     /// # Errors
     /// [`StoreError::NoClose`] where none does.
     pub fn current(&self, date: Date) -> Result<RunId, StoreError> {
-        let folder = date_folder(&self.out, date)?;
-        let mut pointers = locked(&self.pointers);
-        if let Some(run) = pointers.get(&date).and_then(|pointer| pointer.run_if_unchanged(&folder)) {
+        let known = |pointer: &Pointer| pointer.run_if_unchanged(|| date_folder(&self.out, date));
+        if let Some(run) = reading(&self.pointers).get(&date).and_then(known) {
             return Ok(run);
         }
+        let folder = date_folder(&self.out, date)?;
+        let mut pointers = writing(&self.pointers);
         let Some(pointer) = Pointer::read(&folder)? else {
             pointers.remove(&date);
             return Err(StoreError::NoClose { date });
@@ -172,7 +218,7 @@ impl Store {
 
     /// A close in memory; never reads one.
     pub fn held_close(&self, date: Date, run: RunId) -> Option<Arc<Close>> {
-        locked(&self.shelf).take(date, run)
+        reading(&self.shelf).take(date, run)
     }
 
     /// A close, read where it is not in memory. Reading a whole market takes seconds: not on a thread that must not
@@ -193,11 +239,11 @@ impl Store {
         let folder = folder.ok_or(StoreError::NoRun { date, run })?;
         let damaged = |detail: String| StoreError::Damaged { date, run, detail };
         let manifest = integrity::manifest(&folder).map_err(damaged)?;
-        locked(&self.shelf).make_room(Close::estimate(&manifest), self.budget)?;
+        writing(&self.shelf).make_room(Close::estimate(&manifest), self.budget)?;
         let close = Arc::new(Close::read(folder, date, run).map_err(damaged)?);
-        let mut shelf = locked(&self.shelf);
+        let mut shelf = writing(&self.shelf);
         shelf.make_room(close.bytes(), self.budget)?;
-        shelf.kept.push(close.clone());
+        shelf.keep(close.clone());
         Ok(close)
     }
 
@@ -215,7 +261,7 @@ impl Store {
         }
         let (date, run) = (close.date(), close.run());
         let needed = close.estimate_table(name).ok_or_else(|| StoreError::NoTable { run, table: name.to_owned() })?;
-        locked(&self.shelf).make_room(needed, self.budget)?;
+        writing(&self.shelf).make_room(needed, self.budget)?;
         close.read_table(name).map_err(|detail| StoreError::Damaged { date, run, detail })
     }
 

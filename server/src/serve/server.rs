@@ -50,7 +50,7 @@ pub(crate) async fn serve(config: ServeConfig) -> anyhow::Result<()> {
     tracing::info!(listen = %listener.local_addr()?, tls = tls.is_some(), "serving");
 
     let (health, health_service) = tonic_health::server::health_reporter();
-    let routes = routes(&service)?.add_service(health_service);
+    let services = services(&service, Routes::new(health_service))?;
     let guard = GuardLayer {
         access: Arc::clone(&service.access),
         admission: Arc::new(Admission::new(&config.limits)),
@@ -66,7 +66,7 @@ pub(crate) async fn serve(config: ServeConfig) -> anyhow::Result<()> {
 
     let mut ended = drain.clone();
     let serving = limited(&config.limits).layer(guard).serve_with_incoming_shutdown(
-        routes,
+        services,
         ReceiverStream::new(incoming),
         async move { ended.begun().await },
     );
@@ -90,7 +90,7 @@ async fn bind(address: std::net::SocketAddr) -> anyhow::Result<TcpListener> {
 }
 
 /// Every gRPC service. Whoever adds one enters its roles in `security/role.rs`.
-fn routes(service: &Arc<Service>) -> anyhow::Result<Routes> {
+fn services(service: &Arc<Service>, routes: Routes) -> anyhow::Result<reads::Services> {
     let reflection = || {
         tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(closemark_proto::FILE_DESCRIPTOR_SET)
@@ -100,7 +100,7 @@ fn routes(service: &Arc<Service>) -> anyhow::Result<Routes> {
     let quotes = QuoteRoute::new(Quotes(Arc::clone(service)), bytes);
     let reference = ReferenceServiceServer::new(Reference(Arc::clone(service))).max_decoding_message_size(bytes);
     let closes = CloseServiceServer::new(Closes(Arc::clone(service))).max_decoding_message_size(bytes);
-    let routes = Routes::default()
+    let routes = routes
         .add_service(reflection().build_v1()?)
         .add_service(reflection().build_v1alpha()?)
         .add_service(quotes)

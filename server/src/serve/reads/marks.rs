@@ -1,21 +1,20 @@
 //! `MarkService`: marks by series, batch, page and stream; what changed between two runs.
 
-use std::ops::Range;
 use std::pin::Pin;
 use std::sync::Arc;
 
 use closemark_data::store::{Changes, Close, Cursor, Purpose, RowView, RunId, mark};
 use closemark_pricing::series::Date;
-use closemark_proto::v1::mark_service_server::MarkService;
 use closemark_proto::v1::{
-    BatchGetMarksRequest, BatchGetMarksResponse, GetMarkRequest, ListMarkChangesRequest, ListMarkChangesResponse,
-    ListMarksRequest, ListMarksResponse, Mark, MarkChange, StreamMarksRequest, StreamMarksResponse,
+    BatchGetMarksRequest, GetMarkRequest, ListMarkChangesRequest, ListMarkChangesResponse, ListMarksRequest,
+    MarkChange, StreamMarksRequest,
 };
-use prost::Message as _;
 use tokio_stream::Stream;
 use tonic::{Request, Response, Status};
 
-use super::messages::{count, mark_message, mark_prefix, money, words};
+use super::answer::{Answer, Page, measure};
+use super::messages::{count, mark_prefix, money, words};
+use super::wire::{TOKEN_FIELD, put_element, put_row};
 use super::{Reads, RunName, page_size, refusals};
 use crate::serve::{errors, names};
 
@@ -26,8 +25,11 @@ const PAGE_MAX: usize = 10_000;
 const PAGE_DEFAULT: usize = 1_000;
 /// Bytes after which a page ends early: most gRPC clients take 4 MiB at a time.
 const PAGE_BYTES: usize = 3 << 20;
-/// Marks of one message of a stream.
-const STREAM_ROWS: u32 = 512;
+/// Marks of one message of a stream: about 50 KiB, so that a thousand streams that nobody reads are no memory to speak of.
+const STREAM_ROWS: u32 = 64;
+
+/// The field `missing` of a batch.
+const MISSING_FIELD: u32 = 2;
 
 /// The service.
 pub(crate) struct Marks {
@@ -66,38 +68,24 @@ fn expiration(text: &str) -> Result<Option<Date>, Status> {
     if text.is_empty() { Ok(None) } else { names::date("expiration", text).map(Some) }
 }
 
-/// The first `most` rows of `ranges` from `next` on as messages, fewer where they grow large; and where to go on.
-fn page(close: &Close, ranges: &[Range<u32>], next: u32, most: usize) -> (Vec<Mark>, Option<u32>) {
-    let prefix = mark_prefix(close);
-    let (mut marks, mut bytes) = (Vec::new(), 0);
-    let rows = ranges.iter().flat_map(|range| range.start.max(next)..range.end);
-    for row in rows {
-        if marks.len() >= most || bytes >= PAGE_BYTES {
-            return (marks, Some(row));
-        }
-        let Some(view) = close.marks().row(row) else { break };
-        let message = mark_message(&prefix, view);
-        bytes += message.encoded_len() + 8;
-        marks.push(message);
-    }
-    (marks, None)
-}
+/// The stream of `StreamMarks`.
+pub(super) type MarksStream = Pin<Box<dyn Stream<Item = Result<Answer, Status>> + Send>>;
 
-#[tonic::async_trait]
-impl MarkService for Marks {
-    async fn get_mark(&self, request: Request<GetMarkRequest>) -> Result<Response<Mark>, Status> {
+impl Marks {
+    pub(super) async fn get_mark(&self, request: Request<GetMarkRequest>) -> Result<Response<Answer>, Status> {
         let name = &request.get_ref().name;
         let (run, symbol) = RunName::parse_mark(name)
             .ok_or_else(|| errors::bad_field("name", name, "dates/YYYY-MM-DD/runs/RUN/marks/SYMBOL"))?;
         let close = self.reads.snapshot(run).await?;
-        let view = close.find(symbol).ok_or_else(|| errors::not_found("closemark.v1.Mark", name))?;
-        Ok(Response::new(mark_message(&mark_prefix(&close), view)))
+        let row = close.find_row(symbol).ok_or_else(|| errors::not_found("closemark.v1.Mark", name))?;
+        let prefix = mark_prefix(&close);
+        Ok(Response::new(Answer::Mark { close, row, prefix }))
     }
 
-    async fn batch_get_marks(
+    pub(super) async fn batch_get_marks(
         &self,
         request: Request<BatchGetMarksRequest>,
-    ) -> Result<Response<BatchGetMarksResponse>, Status> {
+    ) -> Result<Response<Answer>, Status> {
         let request = request.into_inner();
         let run = parent(&request.parent)?;
         if request.osi_symbols.len() > BATCH_MAX {
@@ -106,17 +94,19 @@ impl MarkService for Marks {
         }
         let close = self.reads.snapshot(run).await?;
         let prefix = mark_prefix(&close);
-        let mut response = BatchGetMarksResponse::default();
-        for symbol in request.osi_symbols {
-            match close.find(&symbol) {
-                Some(view) => response.marks.push(mark_message(&prefix, view)),
-                None => response.missing.push(symbol),
+        let (mut answer, mut scratch, mut missing) = (Vec::new(), Vec::new(), Vec::new());
+        for symbol in &request.osi_symbols {
+            match close.find_row(symbol) {
+                Some(row) => put_row(&close, row, &prefix, &mut scratch, &mut answer),
+                None => missing.push(symbol),
             }
         }
-        Ok(Response::new(response))
+        missing.into_iter().for_each(|symbol| put_element(MISSING_FIELD, symbol.as_bytes(), &mut answer));
+        Ok(Response::new(Answer::Bytes(answer)))
     }
 
-    async fn list_marks(&self, request: Request<ListMarksRequest>) -> Result<Response<ListMarksResponse>, Status> {
+    /// The page is an extension of the answer, see [`super::route`].
+    pub(super) async fn list_marks(&self, request: Request<ListMarksRequest>) -> Result<Response<Answer>, Status> {
         let request = request.into_inner();
         let run = parent(&request.parent)?;
         let size = page_size("page_size", request.page_size, PAGE_DEFAULT, PAGE_MAX)?;
@@ -125,17 +115,20 @@ impl MarkService for Marks {
         let token = ("page_token", request.page_token.as_str());
         let (close, cursor) = self.resume(Purpose::Marks, token, run, &identity).await?;
         let underlying = Some(request.underlying.as_str()).filter(|underlying| !underlying.is_empty());
-        let (marks, next) = page(&close, &close.mark_rows(underlying, expiring), cursor.next, size);
-        let token = next.map(|next| self.reads.tokens.seal(&Cursor { next, ..cursor }, &identity));
-        Ok(Response::new(ListMarksResponse { marks, next_page_token: token.unwrap_or_default() }))
+        let (ranges, prefix) = (close.mark_rows(underlying, expiring), mark_prefix(&close));
+        let measured = measure(&close, &prefix, ranges, cursor.next, (size, PAGE_BYTES)).await;
+        let token = measured.next.map(|next| self.reads.tokens.seal(&Cursor { next, ..cursor }, &identity));
+        let page = Page::new(close, prefix, measured, token.unwrap_or_default())
+            .map_err(|error| errors::internal("making a page", &error))?;
+        let mut response = Response::new(Answer::Bytes(Vec::new()));
+        response.extensions_mut().insert(page);
+        Ok(response)
     }
 
-    type StreamMarksStream = Pin<Box<dyn Stream<Item = Result<StreamMarksResponse, Status>> + Send>>;
-
-    async fn stream_marks(
+    pub(super) async fn stream_marks(
         &self,
         request: Request<StreamMarksRequest>,
-    ) -> Result<Response<Self::StreamMarksStream>, Status> {
+    ) -> Result<Response<MarksStream>, Status> {
         let request = request.into_inner();
         let run = parent(&request.parent)?;
         let token = ("resume_token", request.resume_token.as_str());
@@ -145,19 +138,20 @@ impl MarkService for Marks {
         // Drawn as fast as the client reads: a message is made when the transport asks for it.
         let messages = std::iter::from_fn(move || {
             let end = cursor.next.saturating_add(STREAM_ROWS).min(close.marks().rows());
-            let rows = (cursor.next..end).filter_map(|row| close.marks().row(row));
-            let marks: Vec<Mark> = rows.map(|view| mark_message(&prefix, view)).collect();
-            if marks.is_empty() {
+            if cursor.next >= end {
                 return None;
             }
+            let (mut answer, mut scratch) = (Vec::new(), Vec::new());
+            (cursor.next..end).for_each(|row| put_row(&close, row, &prefix, &mut scratch, &mut answer));
             cursor.next = end;
-            let resume_token = reads.tokens.seal(&cursor, &[&request.parent]);
-            Some(Ok(StreamMarksResponse { marks, resume_token }))
+            let token = reads.tokens.seal(&cursor, &[&request.parent]);
+            put_element(TOKEN_FIELD, token.as_bytes(), &mut answer);
+            Some(Ok(Answer::Bytes(answer)))
         });
-        Ok(Response::new(Box::pin(tokio_stream::iter(messages))))
+        Ok(Response::new(Box::pin(tokio_stream::iter(messages)) as MarksStream))
     }
 
-    async fn list_mark_changes(
+    pub(super) async fn list_mark_changes(
         &self,
         request: Request<ListMarkChangesRequest>,
     ) -> Result<Response<ListMarkChangesResponse>, Status> {

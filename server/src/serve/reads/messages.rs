@@ -20,12 +20,8 @@ pub(crate) fn mark_message(prefix: &str, view: RowView<'_>) -> Mark {
         root: text(mark::ROOT),
         expiration: day(view, mark::EXPIRATION),
         strike: money(view, mark::STRIKE),
-        option_type: match view.text(mark::OPTION_TYPE) {
-            "C" => OptionType::Call,
-            "P" => OptionType::Put,
-            _ => OptionType::Unspecified,
-        } as i32,
-        exercise_style: style(view.text(mark::EXERCISE_STYLE)) as i32,
+        option_type: option_type(view.text(mark::OPTION_TYPE)) as i32,
+        exercise_style: exercise_style(view.text(mark::EXERCISE_STYLE)) as i32,
         settlement: settlement(view.text(mark::SETTLEMENT)) as i32,
         multiplier: count(view, mark::MULTIPLIER),
         currency: text(mark::CURRENCY),
@@ -72,7 +68,9 @@ pub(crate) fn mark_message(prefix: &str, view: RowView<'_>) -> Mark {
 
 /// What every name of a close's marks begins with.
 pub(crate) fn mark_prefix(close: &Close) -> String {
-    format!("{}/marks/", names::run(close.date(), close.run()))
+    let mut prefix = names::run(close.date(), close.run());
+    prefix.push_str("/marks/");
+    prefix
 }
 
 /// One slice. Multiplier and currency stand on its marks, `first` is any of them.
@@ -92,7 +90,7 @@ pub(crate) fn slice_message(
         deliverable: view.text(slice::DELIVERABLE).to_owned(),
         expiration: day(view, slice::EXPIRATION),
         settlement: settlement(view.text(slice::SETTLEMENT)) as i32,
-        exercise_style: style(view.text(slice::EXERCISE_STYLE)) as i32,
+        exercise_style: exercise_style(view.text(slice::EXERCISE_STYLE)) as i32,
         multiplier: first.map_or(0, |row| count(row, mark::MULTIPLIER)),
         currency: first.map(|row| row.text(mark::CURRENCY).to_owned()).unwrap_or_default(),
         series_count: count(view, slice::SERIES_COUNT),
@@ -141,7 +139,7 @@ pub(crate) fn count(view: RowView<'_>, place: usize) -> u32 {
     view.count(place).and_then(|n| u32::try_from(n).ok()).unwrap_or_default()
 }
 
-fn size(view: RowView<'_>, place: usize) -> Option<u64> {
+pub(super) fn size(view: RowView<'_>, place: usize) -> Option<u64> {
     view.count(place).and_then(|n| u64::try_from(n).ok())
 }
 
@@ -154,7 +152,15 @@ pub(crate) fn words(view: RowView<'_>, place: usize) -> Vec<String> {
     view.words(place).map(ToOwned::to_owned).collect()
 }
 
-fn style(word: &str) -> ExerciseStyle {
+pub(super) fn option_type(word: &str) -> OptionType {
+    match word {
+        "C" => OptionType::Call,
+        "P" => OptionType::Put,
+        _ => OptionType::Unspecified,
+    }
+}
+
+pub(super) fn exercise_style(word: &str) -> ExerciseStyle {
     match word {
         "american" => ExerciseStyle::American,
         "european" => ExerciseStyle::European,
@@ -162,7 +168,7 @@ fn style(word: &str) -> ExerciseStyle {
     }
 }
 
-fn settlement(word: &str) -> Settlement {
+pub(super) fn settlement(word: &str) -> Settlement {
     match word {
         "AM" => Settlement::Am,
         "PM" => Settlement::Pm,

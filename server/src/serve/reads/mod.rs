@@ -3,6 +3,7 @@
 //! Every answer is of one run: a request takes one snapshot, and page and resume tokens pin the run of the first
 //! answer, also when `CURRENT` moves meanwhile.
 
+mod answer;
 mod flight;
 mod loads;
 mod marks;
@@ -10,7 +11,9 @@ mod messages;
 mod names;
 pub(crate) mod refusals;
 mod risk;
+mod route;
 mod surfaces;
+mod wire;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,11 +25,11 @@ use tonic::Status;
 use tonic::service::Routes;
 
 use arrow_flight::flight_service_server::FlightServiceServer;
-use closemark_proto::v1::mark_service_server::MarkServiceServer;
 use closemark_proto::v1::risk_service_server::RiskServiceServer;
 use closemark_proto::v1::surface_service_server::SurfaceServiceServer;
 
 pub(crate) use names::RunName;
+pub(crate) use route::Services;
 
 use loads::Loads;
 
@@ -40,18 +43,18 @@ const LOOK_AGAIN: Duration = Duration::from_secs(5);
 const READING_MAX: usize = 16;
 
 /// Adds the reading services and the page.
-pub(crate) fn add_to(routes: Routes, service: &Arc<Service>) -> Routes {
+pub(crate) fn add_to(routes: Routes, service: &Arc<Service>) -> Services {
     let reads = Arc::new(Reads::new(Arc::clone(&service.store), service.page_key));
     warm(&reads);
     let bytes = service.config.limits.message_bytes_max as usize;
-    let marks = MarkServiceServer::new(marks::Marks::new(reads.clone())).max_decoding_message_size(bytes);
+    let marks = route::MarkRoute::new(marks::Marks::new(reads.clone()), bytes);
     let surfaces = SurfaceServiceServer::new(surfaces::Surfaces::new(reads.clone())).max_decoding_message_size(bytes);
     let risk = RiskServiceServer::new(risk::RiskArrays::new(reads.clone())).max_decoding_message_size(bytes);
     let tables = FlightServiceServer::new(flight::Tables::new(reads.clone())).max_decoding_message_size(bytes);
-    let mut routes = routes.add_service(marks).add_service(surfaces).add_service(risk).add_service(tables);
+    let mut routes = routes.add_service(surfaces).add_service(risk).add_service(tables);
     let router = routes.axum_router_mut();
     *router = std::mem::take(router).merge(page::routes(reads, Arc::clone(service)));
-    routes
+    Services::new(marks, routes)
 }
 
 /// Keeps the latest close that counts at hand, so that the first who asks finds it in memory, counted: whoever published

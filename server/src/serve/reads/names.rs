@@ -72,7 +72,12 @@ impl RunName {
 
 /// `dates/*/runs/*` of a run.
 pub(crate) fn run(date: Date, run: RunId) -> String {
-    format!("dates/{}/runs/{run}", date::to_text(date))
+    let mut name = String::with_capacity(64);
+    name.push_str("dates/");
+    name.push_str(&date::to_text(date));
+    name.push_str("/runs/");
+    run.push_to(&mut name);
+    name
 }
 
 #[cfg(test)]

@@ -80,6 +80,8 @@ pub(crate) fn needed(path: &str) -> &'static [Role] {
         return &[];
     }
     match (service, method) {
+        // What is asked for most comes first.
+        ("closemark.v1.MarkService", _) => &[Role::Read],
         ("closemark.v1.QuoteService" | "closemark.v1.ReferenceService", _) => &[Role::Ingest],
         ("closemark.v1.CloseService", "StartClose" | "FinalizeClose") => &[Role::Operate],
         ("closemark.v1.CloseService", "OverrideMark" | "ApproveOverride" | "WithdrawOverride") => &[Role::Override],
