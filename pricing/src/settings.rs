@@ -68,9 +68,10 @@ pub struct SmoothingSettings {
     pub weight_cap_percentile: f64,
     /// Residuals above this many robust scales lose weight.
     pub huber_scales: f64,
-    /// Residuals above this many robust scales, and above `reject_half_spreads`, are rejected.
+    /// Quotes whose studentised residual is above this many robust scales, and which miss by `reject_half_spreads` when they
+    /// are left out, are rejected.
     pub reject_scales: f64,
-    /// Residuals below this many half-spreads are never rejected.
+    /// A quote is rejected only where a fit without it misses it by more than this many half-spreads.
     pub reject_half_spreads: f64,
     /// Weight of the in-the-money side against the out-of-the-money side.
     pub in_the_money_weight: f64,

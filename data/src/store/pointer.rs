@@ -12,6 +12,8 @@ use crate::publication::CURRENT;
 
 /// One look in so many goes by the path.
 const BY_PATH: u32 = 256;
+/// Readings of a pointer that is replaced meanwhile.
+const READS_MAX: u32 = 100;
 
 /// A pointer as it was read.
 ///
@@ -54,17 +56,27 @@ impl Pointer {
     pub(crate) fn read(date_folder: &Path) -> Result<Option<Self>, StoreError> {
         let path = date_folder.join(CURRENT);
         let failed = |error: io::Error| StoreError::Folder { detail: format!("{}: {error}", path.display()) };
-        let mut open = match File::open(&path) {
-            Ok(open) => open,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(failed(error)),
-        };
-        let identity = Identity::of(&open.metadata().map_err(failed)?);
-        let mut text = String::new();
-        Read::by_ref(&mut open).take(64).read_to_string(&mut text).map_err(failed)?;
-        let run = RunId::parse(text.trim_end())
-            .ok_or_else(|| StoreError::Folder { detail: format!("{}: names no run", path.display()) })?;
-        Ok(Some(Self { open, identity, run, looks: AtomicU32::new(1) }))
+        for _ in 0..READS_MAX {
+            let mut open = match File::open(&path) {
+                Ok(open) => open,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+                Err(error) => return Err(failed(error)),
+            };
+            let identity = Identity::of(&open.metadata().map_err(failed)?);
+            let mut text = String::new();
+            Read::by_ref(&mut open).take(64).read_to_string(&mut text).map_err(failed)?;
+            // A publisher that came between has left the open file as it will stay: only the path tells.
+            match fs::metadata(&path) {
+                Ok(now) if Identity::of(&now) == identity => {}
+                Ok(_) => continue,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(error) => return Err(failed(error)),
+            }
+            let run = RunId::parse(text.trim_end())
+                .ok_or_else(|| StoreError::Folder { detail: format!("{}: names no run", path.display()) })?;
+            return Ok(Some(Self { open, identity, run, looks: AtomicU32::new(1) }));
+        }
+        Err(StoreError::Folder { detail: format!("{}: replaced each time it was read", path.display()) })
     }
 
     /// The run, where the file is still the one that was read. `date_folder` is asked for where the path is looked at.

@@ -111,7 +111,7 @@ pub(super) fn implied(
     } else {
         ended(VolatilityStatus::BelowIntrinsic, None)
     };
-    if p < least {
+    if p < least && !nearly {
         return below;
     }
     let evaluate = |sigma: f64| american.value(input, option_type, strike, sigma);

@@ -296,12 +296,13 @@ impl Robust {
             }
             let size = o.residual.abs();
             let noise = settings.reject_scales * scale;
-            let mut rejected = size > noise && size > settings.reject_half_spreads * o.noise_left && !o.protected;
+            let left_out = size / o.noise_left;
+            let mut rejected = size > noise && left_out > settings.reject_half_spreads && !o.protected;
             if rejected && early && !o.rejected {
                 let low = i.saturating_sub(2);
                 let worst =
                     observed.iter().skip(low).take(i + 3 - low).filter(|p| p.two_sided && !p.excluded && !p.rejected);
-                rejected = worst.fold(0.0_f64, |worst, p| worst.max(p.residual.abs())) <= size;
+                rejected = worst.fold(0.0_f64, |worst, p| worst.max(p.residual.abs() / p.noise_left)) <= left_out;
             }
             moved |= rejected != o.rejected;
             observed[i].rejected = rejected;

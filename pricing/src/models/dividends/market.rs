@@ -150,7 +150,8 @@ impl Market {
         values.into_iter().map(|value| value.american).collect()
     }
 
-    /// What early exercise is worth: American less European value on one grid, whose error they share.
+    /// What early exercise is worth: American less European value on the finest of the usual grids, within 1e-4 of the strike;
+    /// not extrapolated, so that the exercise boundary's share of the error stays.
     pub(crate) fn premiums(&self, option_type: OptionType, points: &[Point]) -> Vec<f64> {
         match self.method(option_type) {
             PricingMethod::SingleDividend => {
@@ -160,7 +161,8 @@ impl Market {
             PricingMethod::CashDividends => {
                 let [american, european] =
                     [true, false].map(|american| self.swept_as(option_type, points, Level::Fine, american));
-                american.iter().zip(&european).map(|(a, e)| (a.american - e.american).max(0.0)).collect()
+                let premium = |(a, e): (&Valuation, &Valuation)| a.american - e.american;
+                american.iter().zip(&european).map(premium).map(|p| if p < 0.0 { 0.0 } else { p }).collect()
             }
             _ => {
                 let one = |p: &Point| self.by_fallback(option_type, *p);

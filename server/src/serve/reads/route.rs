@@ -43,12 +43,16 @@ impl Service<http::Request<Body>> for Services {
     }
 
     fn call(&mut self, request: http::Request<Body>) -> Self::Future {
-        let path = request.uri().path();
-        match path.strip_prefix('/').and_then(|path| path.strip_prefix(SERVICE_NAME)?.strip_prefix('/')) {
+        match method_of(request.uri().path()) {
             Some(_) => self.marks.call(request),
             None => Box::pin(self.routes.call(request)),
         }
     }
+}
+
+/// What a path names behind `MarkService`'s own name.
+fn method_of(path: &str) -> Option<&str> {
+    path.strip_prefix('/')?.strip_prefix(SERVICE_NAME)?.strip_prefix('/')
 }
 
 /// `MarkService` as a tower service.
@@ -79,7 +83,7 @@ impl Service<http::Request<Body>> for MarkRoute {
 
     fn call(&mut self, request: http::Request<Body>) -> Self::Future {
         let (marks, bytes) = (Arc::clone(&self.marks), self.message_bytes_max);
-        match request.uri().path().rsplit('/').next() {
+        match method_of(request.uri().path()) {
             Some("GetMark") => Box::pin(async move {
                 let method = service_fn(|request: Request<GetMarkRequest>| marks.get_mark(request));
                 Ok(grpc(AnswerCodec::default(), bytes).unary(method, request).await)

@@ -136,13 +136,17 @@ where
                 return Ok(answer(&status, grpc));
             };
             let mut response = answered?;
-            if let Some(status) = too_large(response.headers()) {
-                response = answer(&status, grpc);
-            } else if let Some(page) = page.filter(|_| code_of(response.headers()) == Code::Unimplemented) {
+            let mut code = code_of(response.headers());
+            let replaced = match too_large(response.headers()) {
+                Some(status) => Some(status),
                 // What no route takes reaches gRPC, whose answer a browser would take for an empty page.
-                response = answer(&errors::not_found("page", &page), grpc);
+                None => page.filter(|_| code == Code::Unimplemented).map(|page| errors::not_found("page", &page)),
+            };
+            if let Some(status) = replaced {
+                code = status.code();
+                response = answer(&status, grpc);
             }
-            call.ended(code_of(response.headers()), watch.seconds());
+            call.ended(code, watch.seconds());
             let over = body_max.map(|limit| (limit, Box::pin(tokio::time::sleep(limit))));
             Ok(response.map(|body| {
                 Body::new(GuardedBody { body, over, rest: Bytes::new(), turn_over: false, _admitted: admitted })
