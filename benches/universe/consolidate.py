@@ -9,6 +9,7 @@ import duckdb
 pattern, out, threads, rounds = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
 connection = duckdb.connect()
 connection.execute(f"SET threads = {threads}")
+connection.execute("SET enable_progress_bar = false")
 query = (
     "COPY (SELECT osi_symbol, max(bid) AS bid, min(ask) AS ask, count(*) AS quotes "
     f"FROM read_parquet('{pattern}') GROUP BY osi_symbol) TO '{out}' (FORMAT parquet)"

@@ -40,7 +40,7 @@ pub fn shuffle(from: &Path, to: &Path) -> Result<()> {
             let batch = batch?;
             if parts.is_empty() {
                 for part in 0..PARTS {
-                    parts.push(writer(&spread(part), batch.schema(), Compression::LZ4_RAW)?);
+                    parts.push(writer(&spread(part), batch.schema(), Compression::SNAPPY)?);
                 }
             }
             let mut rows: Vec<Vec<u32>> = vec![Vec::new(); PARTS];

@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 use closemark_data::input::{DayStream, Folder, ReadOptions, Resources};
 use closemark_data::publication::read::restore_each;
 use closemark_data::report::figures::is_two_sided_out_of_the_money;
+use closemark_pricing::mark::ExceptionRow;
 
 use crate::columns::Columns;
 use crate::faults::{self, Fault, KindCount};
@@ -36,6 +37,13 @@ pub fn judge(day: &Path, run_folder: &Path) -> Result<Worth> {
     }
     let resources = Resources { spill_folder: Some(run_folder.to_owned()), ..Resources::default() };
     let stream = DayStream::open(&Folder(day.to_owned()), &ReadOptions::default(), &resources)?;
+    // What reading the day refused does not stand among the marks' own exceptions.
+    let mut refused: BTreeMap<&str, Vec<&ExceptionRow>> = BTreeMap::new();
+    for row in &stream.head().exceptions {
+        for key in [&row.osi_symbol, &row.underlying].into_iter().flatten() {
+            refused.entry(key.as_str()).or_default().push(row);
+        }
+    }
     let mut places = 0..stream.underlyings().len();
     let mut worth = Worth::default();
     restore_each(run_folder, |own| -> Result<()> {
@@ -56,7 +64,9 @@ pub fn judge(day: &Path, run_folder: &Path) -> Result<Worth> {
         let faults: Vec<&Fault> = targets.filter_map(|target| by_target.remove(target)).flatten().collect();
         if !faults.is_empty() {
             let day = stream.underlying(place)?;
-            worth.add(faults::judge_rows(&[(&day, &own.marks)], &[], &truth, &faults, &spoilt));
+            let rows = faults.iter().filter_map(|fault| refused.get(fault.target.as_str())).flatten();
+            let input: Vec<ExceptionRow> = rows.map(|row| (*row).clone()).collect();
+            worth.add(faults::judge_rows(&[(&day, &own.marks)], &input, &truth, &faults, &spoilt));
         }
         Ok(())
     })?;
