@@ -117,7 +117,8 @@ fn implied_spot(
 const SPOT_ROUNDS_MAX: u32 = 20;
 
 /// The borrow that the longer expiries imply at a spot: the median of the nearest three that are far enough not to feel
-/// the spot's error, and near enough to be the same borrow.
+/// the spot's error, and near enough to be the same borrow; `None` where it stands at the limit, which says that those
+/// expiries' quotes are wrong, or the spot by more than they can tell.
 fn long_borrow(spot: f64, usable: &[(&SliceTerms, &ForwardEstimate)], settings: &ParitySettings) -> Option<f64> {
     let borrow_of = |terms: &SliceTerms, e: &ForwardEstimate| terms.borrow(spot, e.forward, settings.borrow_max);
     let far = usable.iter().filter(|(t, _)| t.time_to_expiry >= LONG_YEARS);
@@ -126,7 +127,7 @@ fn long_borrow(spot: f64, usable: &[(&SliceTerms, &ForwardEstimate)], settings: 
         long.extend(usable.last().map(|(t, e)| borrow_of(t, e)));
     }
     long.sort_by(f64::total_cmp);
-    long.get(long.len() / 2).copied()
+    long.get(long.len() / 2).copied().filter(|borrow| borrow.abs() < settings.borrow_max)
 }
 
 /// The weighted median of `(value, width)`, weights 1/width^2.
@@ -365,6 +366,14 @@ mod tests {
         );
         let held = solve_parity(100.6, true, &slices, &[], &ParitySettings::default());
         assert_eq!((held.spot, held.replaced), (100.6, false));
+    }
+
+    #[test]
+    fn longer_expiries_that_contradict_any_borrow_replace_no_print() {
+        // Two expiries, quoted as if the share cost four times as much.
+        let slices: Vec<_> = [0.077, 0.153].iter().map(|&t| slice(100.0, 0.01, t)).collect();
+        let kept = solve_parity(25.0, false, &slices, &[], &ParitySettings::default());
+        assert_eq!((kept.spot, kept.replaced), (25.0, false));
     }
 
     #[test]
