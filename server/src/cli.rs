@@ -216,6 +216,9 @@ pub(crate) struct OverrideArguments {
     /// Reject a proposal.
     #[arg(long, value_name = "NAME")]
     pub reject: Vec<String>,
+    /// Take an approved override back: no later run of the day has it.
+    #[arg(long, value_name = "NAME")]
+    pub withdraw: Vec<String>,
     /// Folder with the day's input, without the service.
     #[arg(long, value_name = "DIR")]
     pub input: Option<PathBuf>,

@@ -11,9 +11,6 @@ use crate::faults;
 use crate::truth::{self, TruthErrors};
 use crate::whole_close::Closed;
 
-/// The row of every two-sided out-of-the-money quote.
-const ALL_TIERS: &str = "2 all tiers";
-
 impl Report {
     /// The sample against its truth and its ledger.
     ///
@@ -35,7 +32,7 @@ impl Report {
                     continue;
                 }
                 add(format!("1 {}", exact.tier));
-                add(ALL_TIERS.to_owned());
+                add(worth::ALL_TIERS.to_owned());
                 if !spoilt.contains(series.osi_symbol.as_str()) {
                     add("3 all tiers, no fault injected".to_owned());
                 }
@@ -43,7 +40,7 @@ impl Report {
         }
         println!("\nThe sample against its truth: two-sided out-of-the-money quotes with a model price, unless said");
         worth::errors(&rows);
-        if let Some(all) = rows.get(ALL_TIERS) {
+        if let Some(all) = rows.get(worth::ALL_TIERS) {
             let ((mark_vol, mid_vol), (mark_price, mid_price)) = (all.volatility_rmse_bp(), all.price_rmse());
             self.key("sample_volatility_ratio", mark_vol / mid_vol);
             self.key("sample_price_ratio", mark_price / mid_price);

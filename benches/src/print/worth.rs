@@ -6,6 +6,9 @@ use crate::faults::KindCount;
 use crate::figures::DayFigures;
 use crate::truth::TruthErrors;
 
+/// The row of every two-sided out-of-the-money quote.
+pub const ALL_TIERS: &str = "2 all tiers";
+
 /// The rows of errors, each named behind two characters that order it.
 pub fn errors(rows: &BTreeMap<String, TruthErrors>) {
     println!(

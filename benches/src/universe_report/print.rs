@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::process::{Consolidation, Cost};
 use super::worth::Worth;
-use crate::print::worth::{errors, faults};
+use crate::print::worth::{ALL_TIERS, errors, faults};
 
 /// Missed faults that are named.
 const MISSED_SHOWN: usize = 20;
@@ -103,7 +103,7 @@ pub fn stages(row: &Row) {
 pub fn worth(worth: &Worth, json: &mut Map<String, Value>) {
     println!("\nAgainst the truth: two-sided out-of-the-money quotes with a model price");
     errors(&worth.tiers);
-    if let Some(all) = worth.tiers.get("2 all tiers") {
+    if let Some(all) = worth.tiers.get(ALL_TIERS) {
         let ((mark_vol, mid_vol), (mark_price, mid_price)) = (all.volatility_rmse_bp(), all.price_rmse());
         json.insert("volatility_ratio".to_owned(), json!(mark_vol / mid_vol));
         json.insert("price_ratio".to_owned(), json!(mark_price / mid_price));

@@ -12,6 +12,7 @@ use closemark_pricing::mark::ExceptionRow;
 
 use crate::columns::Columns;
 use crate::faults::{self, Fault, KindCount};
+use crate::print::worth::ALL_TIERS;
 use crate::truth::{self, TruthErrors};
 
 /// What a run is worth.
@@ -52,7 +53,7 @@ pub fn judge(day: &Path, run_folder: &Path) -> Result<Worth> {
             if is_two_sided_out_of_the_money(series, mark) {
                 let mut add = |name: &str| worth.tiers.entry(name.to_owned()).or_default().add(mark, exact);
                 add(&format!("1 {}", exact.tier));
-                add("2 all tiers");
+                add(ALL_TIERS);
                 if !spoilt.contains(series.osi_symbol.as_str()) {
                     add("3 all tiers, no fault injected");
                 }

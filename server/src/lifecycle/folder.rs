@@ -19,8 +19,8 @@ pub(super) fn finalize(arguments: &FinalizeArguments, operator: &str) -> anyhow:
 /// Closes the input again with the marks fixed: a new run, built on the one that counts.
 pub(super) fn override_mark(arguments: &OverrideArguments, operator: &str) -> anyhow::Result<Exit> {
     anyhow::ensure!(
-        arguments.approve.is_empty() && arguments.reject.is_empty(),
-        "--approve and --reject answer a proposal of the service; a bare folder has none"
+        arguments.approve.is_empty() && arguments.reject.is_empty() && arguments.withdraw.is_empty(),
+        "--approve, --reject and --withdraw answer a proposal of the service; a bare folder has none"
     );
     let input = arguments.input.as_ref().context("on a bare folder --input DIR is needed: the day is closed again")?;
     let folder = date_folder(&arguments.out, arguments.date)?;

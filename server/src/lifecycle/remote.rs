@@ -37,7 +37,8 @@ pub(super) fn finalize(arguments: &FinalizeArguments, server: &str) -> anyhow::R
 }
 
 pub(super) fn override_mark(arguments: &OverrideArguments, server: &str) -> anyhow::Result<String> {
-    let asked = arguments.approve.len() + arguments.reject.len() + arguments.marks.len();
+    let answers = arguments.approve.len() + arguments.reject.len() + arguments.withdraw.len();
+    let asked = answers + arguments.marks.len();
     if asked > 1 && arguments.request_id.is_some() {
         bail!("--request-id names one request, and {asked} are asked for; leave it out, and each has its own");
     }
@@ -56,6 +57,16 @@ pub(super) fn override_mark(arguments: &OverrideArguments, server: &str) -> anyh
             let request = remote.with_token(request);
             let answered = remote.client.approve_override(request).await.map_err(refused)?.into_inner();
             said.push_str(&line(&answered));
+        }
+        for name in &arguments.withdraw {
+            let request = v1::WithdrawOverrideRequest {
+                name: name.clone(),
+                reason: arguments.reason.clone(),
+                request_id: request_id(arguments.request_id.as_deref(), &["withdraw", name, &arguments.reason]),
+            };
+            let request = remote.with_token(request);
+            let withdrawn = remote.client.withdraw_override(request).await.map_err(refused)?.into_inner();
+            said.push_str(&line(&withdrawn));
         }
         let run = arguments.run.as_deref().unwrap_or("current");
         let parent = format!("dates/{}/runs/{run}", date::to_text(arguments.date));
@@ -79,7 +90,7 @@ pub(super) fn override_mark(arguments: &OverrideArguments, server: &str) -> anyh
             said.push_str(&line(&proposed));
         }
         if said.is_empty() {
-            bail!("nothing is asked for; allowed are SYMBOL=MARK, --approve NAME and --reject NAME");
+            bail!("nothing is asked for; allowed are SYMBOL=MARK and --approve, --reject or --withdraw NAME");
         }
         Ok(said)
     })
@@ -87,7 +98,9 @@ pub(super) fn override_mark(arguments: &OverrideArguments, server: &str) -> anyh
 
 fn line(one: &v1::Override) -> String {
     let approver = if one.approver.is_empty() { String::new() } else { format!(", answered by {}", one.approver) };
-    format!("{} {} {} by {}{approver}\n", one.name, one.osi_symbol, one.state, one.author)
+    let withdrawn =
+        if one.withdrawn_by.is_empty() { String::new() } else { format!(", withdrawn by {}", one.withdrawn_by) };
+    format!("{} {} {} by {}{approver}{withdrawn}\n", one.name, one.osi_symbol, one.state, one.author)
 }
 
 /// The id that is given, or one that follows from what is asked: the same command twice is one request.

@@ -13,7 +13,7 @@ use tonic::{Code, Request, Status};
 
 use crate::closes::{closed_day, request};
 use crate::sample::DAY;
-use crate::security::{access_file, bearer};
+use crate::security::{access_file, bearer, token};
 use crate::support::{Server, refusal};
 
 pub(crate) type Person<F> = CloseServiceClient<InterceptedService<Channel, F>>;
@@ -159,7 +159,22 @@ async fn an_override_takes_two_people_and_makes_a_run_that_still_holds() {
     };
     let status = alice.withdraw_override(withdraw("w-1")).await.unwrap_err();
     assert_eq!(refusal(&status).1, "SECOND_PERSON_NEEDED");
-    let withdrawn = bob.withdraw_override(withdraw("w-1")).await.unwrap().into_inner();
+    // From the command line, as whoever is at a terminal does it.
+    let token_file = folder.path().join("bob.token");
+    std::fs::write(&token_file, token("bob")).unwrap();
+    let address = format!("http://{}", server.address);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_closemark"));
+    command.args(["override", "--server", &address, "--date", DAY, "--token-file"]).arg(&token_file);
+    command.args(["--reason", "the notice was recalled", "--withdraw", &proposed.name]);
+    for _ in 0..2 {
+        // The same command twice is one request.
+        let said = command.output().unwrap();
+        let text = String::from_utf8_lossy(&said.stdout);
+        assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
+        assert!(text.contains("WITHDRAWN by alice, answered by bob, withdrawn by bob"), "{text}");
+    }
+    let asked = v1::ListOverridesRequest { parent: format!("dates/{DAY}"), ..Default::default() };
+    let withdrawn = bob.list_overrides(asked).await.unwrap().into_inner().overrides.remove(0);
     assert_eq!((withdrawn.state.as_str(), withdrawn.withdrawn_by.as_str()), ("WITHDRAWN", "bob"));
     assert_eq!(withdrawn.withdrawal_reason, "the notice was recalled");
     let without = correct("without", &series.underlying, &of_other.run_id).await;

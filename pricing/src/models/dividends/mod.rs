@@ -94,8 +94,7 @@ impl CashDividendModel {
         prices
     }
 
-    /// American less European price per share of many strikes at one volatility, within 1e-4 of the strike; a third of what
-    /// both prices by themselves cost.
+    /// American less European price per share of many strikes at one volatility, within 1e-4 of the strike.
     pub fn premiums(&self, option_type: OptionType, strikes: &[f64], sigma: f64) -> Vec<Option<f64>> {
         let (places, points) = points(strikes, &vec![sigma; strikes.len()]);
         let mut premiums = vec![None; strikes.len()];

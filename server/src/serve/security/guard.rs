@@ -2,7 +2,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -14,6 +14,7 @@ use tower::{Layer, Service};
 
 use super::admission::{Admission, Admitted, Connection};
 use super::caller::{Access, Caller, unauthenticated};
+use super::pieces::Pieces;
 use super::{origin, role};
 use crate::serve::clock::Watch;
 use crate::serve::errors;
@@ -23,12 +24,6 @@ use crate::serve::metrics::CallMetrics;
 /// header.
 const TOO_LARGE: [&str; 2] =
     ["Error,%20decoded%20message%20length%20too%20large", "Error%20decompressing:%20size%20limit"];
-
-/// A larger piece of an answer is handed on in several, so that what waits for a slow client is what HTTP/2 lets it have,
-/// and the call counts as running until the last of it is gone.
-const PIECE_BYTES: usize = 64 << 10;
-/// After a piece of this size other calls have their turn: who asks for little does not wait for who asks for much.
-const TURN_BYTES: usize = 16 << 10;
 
 /// Puts the guard before every service.
 #[derive(Clone)]
@@ -148,9 +143,7 @@ where
             }
             call.ended(code, watch.seconds());
             let over = body_max.map(|limit| (limit, Box::pin(tokio::time::sleep(limit))));
-            Ok(response.map(|body| {
-                Body::new(GuardedBody { body, over, rest: Bytes::new(), turn_over: false, _admitted: admitted })
-            }))
+            Ok(response.map(|body| Body::new(GuardedBody { body: Pieces::new(body), over, _admitted: admitted })))
         })
     }
 }
@@ -200,11 +193,7 @@ fn code_of(headers: &HeaderMap) -> Code {
 
 /// A body that keeps its call admitted until it ends, or until it is over: then it ends with a status.
 struct GuardedBody {
-    body: Body,
-    /// What is left of a large piece.
-    rest: Bytes,
-    /// Whether others are to have their turn first.
-    turn_over: bool,
+    body: Pieces,
     over: Option<(Duration, Pin<Box<tokio::time::Sleep>>)>,
     _admitted: Admitted,
 }
@@ -224,39 +213,18 @@ impl http_body::Body for GuardedBody {
             let mut trailers = HeaderMap::new();
             let told = status.add_header(&mut trailers);
             // What the handler still has to say is dropped, and the handler with it.
-            (self.over, self.body, self.rest) = (None, Body::empty(), Bytes::new());
+            (self.over, self.body) = (None, Pieces::new(Body::empty()));
             return Poll::Ready(Some(told.map(|()| Frame::trailers(trailers))));
         }
-        if std::mem::take(&mut self.turn_over) {
-            context.waker().wake_by_ref();
-            return Poll::Pending;
-        }
-        if self.rest.is_empty() {
-            match ready!(Pin::new(&mut self.body).poll_frame(context)) {
-                Some(Ok(frame)) => match frame.into_data() {
-                    Ok(data) => self.rest = data,
-                    Err(frame) => return Poll::Ready(Some(Ok(frame))),
-                },
-                other => return Poll::Ready(other),
-            }
-        }
-        let bytes = self.rest.len().min(PIECE_BYTES);
-        self.turn_over = bytes >= TURN_BYTES;
-        Poll::Ready(Some(Ok(Frame::data(self.rest.split_to(bytes)))))
+        Pin::new(&mut self.body).poll_frame(context)
     }
 
     fn is_end_stream(&self) -> bool {
-        self.rest.is_empty() && self.body.is_end_stream()
+        self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> http_body::SizeHint {
-        let (body, rest) = (self.body.size_hint(), self.rest.len() as u64);
-        let mut hint = http_body::SizeHint::new();
-        hint.set_lower(body.lower() + rest);
-        if let Some(upper) = body.upper() {
-            hint.set_upper(upper + rest);
-        }
-        hint
+        self.body.size_hint()
     }
 }
 
