@@ -158,9 +158,11 @@ impl CashDividendModel {
         let mut results = vec![None; strikes.len().min(sigmas.len())];
         let Some(market) = &self.base else { return results };
         let values = market.sensitivities(option_type, &points);
-        let at = |share: f64| -> Vec<Point> { points.iter().map(|p| Point { sigma: p.sigma * share, ..*p }).collect() };
-        let low = market.values(option_type, &at(1.0 - VOLATILITY_SHIFT), Level::Coarse);
-        let high = market.values(option_type, &at(1.0 + VOLATILITY_SHIFT), Level::Coarse);
+        let at = |share: f64| points.iter().map(move |p| Point { sigma: p.sigma * share, ..*p });
+        // Both volatilities side by side: fuller batches, and a lane's bits do not depend on its neighbours.
+        let shifted: Vec<Point> = at(1.0 - VOLATILITY_SHIFT).chain(at(1.0 + VOLATILITY_SHIFT)).collect();
+        let mut low = market.values(option_type, &shifted, Level::Coarse);
+        let high = low.split_off(points.len());
         let [down, up] = self.shifted(market);
         // Two grids that stand differently about the exercise boundary: only the best prices' difference is a derivative.
         let down = down.values(option_type, &points, Level::Fine);

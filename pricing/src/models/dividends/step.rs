@@ -25,6 +25,7 @@ fn edge<const N: usize>(grid: &Grid<N>, edge: usize, inner: usize) -> Option<Lin
 }
 
 /// The steps of one period, from its end to its beginning.
+#[inline(always)]
 pub(super) fn steps<const N: usize>(
     claim: &Claim<'_, N>,
     grid: &mut Grid<N>,
@@ -44,6 +45,7 @@ pub(super) fn steps<const N: usize>(
 }
 
 /// One backward step. `before` and `after` are what shares and cash have decayed to since the period's end.
+#[inline(always)]
 fn advance<const N: usize>(
     claim: &Claim<'_, N>,
     grid: &mut Grid<N>,
@@ -78,6 +80,7 @@ fn advance<const N: usize>(
 }
 
 /// `g_j = f_j - q g_{j+1}` from the far end, `f` the explicit half of the step.
+#[inline(always)]
 fn eliminate<const N: usize>(values: &[Lane<N>], step: &StepPlan, end: Lane<N>, scratch: &mut [Lane<N>]) {
     let (c, q, middle) = (step.c, step.q, 1.0 - 2.0 * step.c);
     let mut g = end;
@@ -94,6 +97,7 @@ fn eliminate<const N: usize>(values: &[Lane<N>], step: &StepPlan, end: Lane<N>, 
     }
 }
 
+#[inline(always)]
 fn substitute<const N: usize>(
     values: &mut [Lane<N>],
     scratch: &[Lane<N>],
@@ -114,6 +118,7 @@ fn substitute<const N: usize>(
     }
 }
 
+#[inline(always)]
 #[allow(clippy::too_many_arguments)]
 fn substitute_above<const N: usize>(
     values: &mut [Lane<N>],

@@ -1,5 +1,7 @@
 //! One backward sweep: American or European values of several options of one slice, in lanes.
 
+use multiversion::multiversion;
+
 use super::exdate::drop_dividend;
 use super::grid::{Claim, Grid, pay, place};
 use super::lanes::Lane;
@@ -31,7 +33,23 @@ pub(crate) struct Outcome<const N: usize> {
 ///
 /// # Source
 /// Brennan and Schwartz 1977; Vellekoop and Nieuwenhuis 2006.
+///
+/// The host chooses the width of the instructions; every lane's operations, and with them the bits, are the same.
+#[multiversion(targets("x86_64+avx2"))]
 pub(crate) fn sweep<const N: usize>(
+    schedule: &Schedule,
+    plan: &Plan,
+    option_type: OptionType,
+    strikes: &Lane<N>,
+    sigmas: &Lane<N>,
+    american: bool,
+) -> Option<Outcome<N>> {
+    sweep_in_lanes(schedule, plan, option_type, strikes, sigmas, american)
+}
+
+/// [`sweep`], in the instructions of whoever calls it.
+#[inline(always)]
+fn sweep_in_lanes<const N: usize>(
     schedule: &Schedule,
     plan: &Plan,
     option_type: OptionType,

@@ -4,6 +4,8 @@
 //! side (low prices for a put, high ones for a call). Nodes move with the forward, so that between ex-dates the equation
 //! is one of pure diffusion. At the end the value can be read at any price of the underlying.
 
+use multiversion::multiversion;
+
 use super::plan::{Plan, Segment};
 use crate::math::{exp, ln};
 use crate::models::dividends::kink;
@@ -98,7 +100,22 @@ impl Swept<'_> {
 ///
 /// # Source
 /// Crandall 1955; Brennan and Schwartz 1977; Vellekoop and Nieuwenhuis 2006.
+///
+/// The host chooses the width of the instructions; every lane's operations, and with them the bits, are the same.
+#[multiversion(targets("x86_64+avx2"), dispatcher = "direct")]
 pub(super) fn sweep<'a>(
+    schedule: &'a Schedule,
+    plan: &Plan,
+    option_type: OptionType,
+    strikes: &'a Lane,
+    sigmas: &'a Lane,
+) -> Swept<'a> {
+    sweep_in_lanes(schedule, plan, option_type, strikes, sigmas)
+}
+
+/// [`sweep`], in the instructions of whoever calls it.
+#[inline(always)]
+pub(super) fn sweep_in_lanes<'a>(
     schedule: &'a Schedule,
     plan: &Plan,
     option_type: OptionType,
@@ -135,6 +152,7 @@ impl Grid {
     }
 }
 
+#[inline(always)]
 fn place(claim: &Claim<'_>, segment: &Segment, centre: &Lane) -> Grid {
     let (mut log_first, mut spacing, mut node, mut ratio) = (ZERO, ZERO, ZERO, ZERO);
     for l in 0..LANES {
@@ -299,6 +317,7 @@ impl Step {
 }
 
 /// From a stretch's end back to its beginning.
+#[inline(always)]
 fn diffuse(claim: &Claim<'_>, grid: &mut Grid, segment: &Segment, scratch: &mut [Lane]) {
     let Schedule { rate, borrow, .. } = *claim.schedule;
     let (near, far) = (edge(grid, 0, 1), edge(grid, NODES - 1, NODES - 2));
@@ -334,6 +353,7 @@ fn diffuse(claim: &Claim<'_>, grid: &mut Grid, segment: &Segment, scratch: &mut 
 }
 
 /// `g_j = f_j - q g_{j+1}` from the far end, `f` the explicit half of the step.
+#[inline(always)]
 fn eliminate(values: &[Lane], step: &Step, end: Lane, scratch: &mut [Lane]) {
     let (c, q) = (&step.c, &step.q);
     let mut middle = ZERO;
@@ -352,6 +372,7 @@ fn eliminate(values: &[Lane], step: &Step, end: Lane, scratch: &mut [Lane]) {
     }
 }
 
+#[inline(always)]
 fn substitute(values: &mut [Lane], scratch: &[Lane], step: &Step, scale: &Lane, start: Lane) {
     let mut u = start;
     if let Some(value) = values.first_mut() {
@@ -365,6 +386,7 @@ fn substitute(values: &mut [Lane], scratch: &[Lane], step: &Step, scale: &Lane, 
     }
 }
 
+#[inline(always)]
 fn substitute_above(claim: &Claim<'_>, grid: &mut Grid, scratch: &[Lane], step: &Step, scale: &Lane, start: Lane) {
     let (mut slope, mut level) = (ZERO, ZERO);
     for l in 0..LANES {

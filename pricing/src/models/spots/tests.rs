@@ -1,6 +1,9 @@
 //! Prices at other spots against models that were made there, and against QuantLib's table in
-//! `pricing/tests/quantlib_spots.rs`.
+//! `pricing/tests/quantlib_spot_dividends.rs`.
 
+use super::plan::{Plan, refinement};
+use super::sweep::{self, LANES};
+use crate::models::dividends::schedule::Schedule;
 use crate::models::{ModelDividend, ModelInput, SliceModel};
 use crate::vocabulary::{ExerciseStyle, OptionType};
 
@@ -88,4 +91,28 @@ fn at_zero_and_outside_the_domain() {
     assert_eq!(model.prices_at_spots(OptionType::Call, &[90.0], &[0.2], &[f64::NAN, -1.0]), vec![None, None]);
     let unusable = SliceModel::new(ModelInput { time_to_expiry: 0.0, ..model.input().clone() });
     assert_eq!(unusable.prices_at_spots(OptionType::Call, &[90.0], &[0.2], &[100.0, 0.0]), vec![None, None]);
+}
+
+#[test]
+fn the_width_of_the_instructions_changes_no_bit() {
+    // On a host without the wide ones both are the same code.
+    for borrow in [0.0, 0.08] {
+        let dividends = [(0.1, 0.7), (0.35, 0.7), (0.74, 2.0)];
+        let schedule = Schedule::new(&input(ExerciseStyle::American, 100.0, 0.04, borrow, &dividends)).unwrap();
+        for option_type in [OptionType::Call, OptionType::Put] {
+            let mut strikes = [0.0; LANES];
+            strikes.iter_mut().enumerate().for_each(|(l, strike)| *strike = 70.0 + 8.0 * l as f64);
+            let sigmas = [0.31; LANES];
+            let any_time = schedule.exercised_any_time(option_type == OptionType::Call);
+            let plan = Plan::new(&schedule, refinement(0.31, schedule.expiry), any_time);
+            let wide = sweep::sweep(&schedule, &plan, option_type, &strikes, &sigmas);
+            let plain = sweep::sweep_in_lanes(&schedule, &plan, option_type, &strikes, &sigmas);
+            for lane in 0..LANES {
+                for spot in [40.0, 85.0, 100.0, 131.0, 300.0] {
+                    let [wide, plain] = [&wide, &plain].map(|swept| swept.price(lane, spot).unwrap().to_bits());
+                    assert_eq!(wide, plain, "{option_type} {lane} {spot}");
+                }
+            }
+        }
+    }
 }

@@ -1,6 +1,6 @@
 use super::super::lanes::{LANES, Point, load};
 use super::super::plan::{Level, Plan, class};
-use super::sweep;
+use super::{sweep, sweep_in_lanes};
 use crate::models::dividends::schedule::Schedule;
 use crate::models::dividends::tests::input;
 use crate::models::{black, fallback};
@@ -89,6 +89,32 @@ fn a_lane_knows_nothing_of_its_neighbours() {
                 (alone.gamma[0], together.gamma[l]),
             ] {
                 assert_eq!(one.to_bits(), all.to_bits(), "{option_type} {point:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_width_of_the_instructions_changes_no_bit() {
+    // On a host without the wide ones both are the same code.
+    for (borrow, american) in [(0.0, true), (0.0, false), (0.05, true)] {
+        let schedule = schedule(1.4, 0.04, borrow, &[(0.05, 0.5), (0.3, 0.5), (0.68, 2.0), (1.39, 0.5)]);
+        let sigmas = octave(0.2);
+        for level in [Level::Coarse, Level::Fine] {
+            let plan = Plan::new(&schedule, class(0.3 * 1.4_f64.sqrt()), level as usize);
+            for option_type in [OptionType::Call, OptionType::Put] {
+                for strike in [60.0, 97.0, 103.0, 140.0] {
+                    let strikes = [strike; LANES];
+                    let wide = sweep(&schedule, &plan, option_type, &strikes, &sigmas, american).unwrap();
+                    let plain = sweep_in_lanes(&schedule, &plan, option_type, &strikes, &sigmas, american).unwrap();
+                    for (wide, plain) in [wide.value, wide.delta, wide.gamma]
+                        .iter()
+                        .flatten()
+                        .zip([plain.value, plain.delta, plain.gamma].iter().flatten())
+                    {
+                        assert_eq!(wide.to_bits(), plain.to_bits(), "{option_type} {strike} {borrow} {american}");
+                    }
+                }
             }
         }
     }
