@@ -82,7 +82,28 @@ pub(crate) fn quote_volatility(
             ..nothing
         };
     }
+    if is_silent(work, strike, option_type, price - half) {
+        return QuoteVolatility { mid: implied.volatility, ..QuoteVolatility::none(implied.status) };
+    }
     two_sided(work, place, strike, option_type, half, implied, settings)
+}
+
+/// Whether a quote on the forward's out-of-the-money side is bid no higher than exercise at once.
+///
+/// Far in the money against the price itself, as calls of hard-to-borrow names are between forward and price, it is worth
+/// exercise at every volatility below some bound: its mid's volatility is a matter of its spread, and far above the curve.
+/// The other type of the strike, which exercise does not touch, says what there is to say.
+fn is_silent(work: &SliceWork, strike: f64, option_type: OptionType, bid: f64) -> bool {
+    let exercise = black::intrinsic(option_type, work.model.input().spot, strike);
+    let american = work.exercise_style == ExerciseStyle::American;
+    american && is_out_of_the_money(work, strike, option_type) && exercise > 0.0 && bid <= exercise
+}
+
+fn is_out_of_the_money(work: &SliceWork, strike: f64, option_type: OptionType) -> bool {
+    match option_type {
+        OptionType::Call => strike >= work.forward,
+        OptionType::Put => strike <= work.forward,
+    }
 }
 
 fn two_sided(
@@ -164,11 +185,7 @@ fn zero_bid(
 
 /// 1 out of the money, 0.1 in the money, 0 for American quotes so deep that early exercise blurs them.
 fn side_weight(work: &SliceWork, strike: f64, option_type: OptionType, sigma: f64, settings: &Settings) -> f64 {
-    let out = match option_type {
-        OptionType::Call => strike >= work.forward,
-        OptionType::Put => strike <= work.forward,
-    };
-    if out {
+    if is_out_of_the_money(work, strike, option_type) {
         return 1.0;
     }
     let american = work.exercise_style == ExerciseStyle::American;
