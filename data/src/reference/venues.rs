@@ -94,7 +94,7 @@ mod tests {
         assert!(today.venues().windows(2).all(|pair| pair[0].mic < pair[1].mic));
         assert_eq!(today.find("XCBO"), today.find("C"));
         assert_eq!(today.find("Cboe Options Exchange"), today.find("C"));
-        assert!(today.find("NBBO").is_some() && today.find("XXXX").is_none() && today.find("").is_none());
+        assert!(today.find("NBBO").is_some() && today.find("XZZZ").is_none() && today.find("").is_none());
         // MIAX Sapphire opened in August 2024.
         assert!(VenueTable::on(date::parse("2024-08-09").unwrap()).unwrap().find("SPHR").is_none());
     }

@@ -19,7 +19,7 @@ fn faulty_rows_become_exceptions_and_the_day_goes_on() {
         ("MALFORMED_ROW", format!("{PUT},C,1,1,2,1")),
         ("MALFORMED_ROW", format!("{PUT},C,1,-1,2,1,{good}")),
         ("MALFORMED_ROW", format!("{PUT},C,1,1,2,1,noon")),
-        ("UNKNOWN_VENUE", format!("{PUT},XXXX,1,1,2,1,{good}")),
+        ("UNKNOWN_VENUE", format!("{PUT},XZZZ,1,1,2,1,{good}")),
         ("UNKNOWN_ROOT", format!("ABCDEF261218C00100000,C,1,1,2,1,{good}")),
         ("BAD_PRICE", format!("{PUT},C,NaN,1,2,1,{good}")),
         ("BAD_PRICE", format!("{PUT},C,-1,1,2,1,{good}")),

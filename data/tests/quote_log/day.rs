@@ -257,7 +257,7 @@ fn malformed_rows_end_in_the_same_exceptions() {
         row(CALL, &long),
         row(CALL, &"V".repeat(80)),
         row(CALL, &"V".repeat(70)),
-        row(CALL, "XXXX"),
+        row(CALL, "XZZZ"),
         row(CALL, ""),
         row("<b>\u{7}", "=1+1"),
         row("QQQ   261218C00100000", "C"),

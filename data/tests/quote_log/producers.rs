@@ -167,7 +167,7 @@ fn refused_rows_are_named_by_their_place_and_kept() {
     let quotes = [
         good,
         IncomingQuote { ask: Some(-1), ..good },
-        IncomingQuote { venue: "XXXX", ..good },
+        IncomingQuote { venue: "XZZZ", ..good },
         IncomingQuote { osi_symbol: &long, ..good },
         IncomingQuote { bid_size: Some(u32::MAX), ..good },
         IncomingQuote { bid: Some(10_000_000_000_001), ..good },

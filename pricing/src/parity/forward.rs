@@ -146,7 +146,7 @@ pub fn estimate_forward(
     let money = nearest.strike + (nearest.call - nearest.put) / discount;
     let european = terms.exercise_style == ExerciseStyle::European;
     let reach = if european { 4.0 * settings.money_deviations } else { settings.money_deviations };
-    let used = near_the_money(pairs.iter().collect(), money, nearest, reach, discount);
+    let used = near_the_money(pairs.iter().collect(), money, nearest, reach, (spot, terms));
 
     let estimate = combine(&sightings(&used, money, discount, &vec![0.0; used.len()]))?;
     if european {
@@ -178,7 +178,7 @@ pub(super) fn estimate_forward_near(
         .iter()
         .min_by(|a, b| (a.strike - reference).abs().total_cmp(&(b.strike - reference).abs()))
         .copied()?;
-    let used = near_the_money(plausible, reference, nearest, settings.money_deviations, discount);
+    let used = near_the_money(plausible, reference, nearest, settings.money_deviations, (spot, terms));
     let start = ForwardEstimate {
         forward: reference,
         low: f64::NEG_INFINITY,
@@ -196,19 +196,34 @@ pub(super) fn estimate_forward_near(
 /// What early exercise may take from a pair near the money, as a share of the forward.
 const EARLY_EXERCISE_SHARE: f64 = 0.02;
 
+/// Whether a side of an American pair is bid no higher than exercise at once, which says nothing about the forward.
+fn is_exercised(pair: &Pair, spot: f64) -> bool {
+    let (call_bid, put_bid) = (pair.call - pair.call_half_spread, pair.put - pair.put_half_spread);
+    call_bid <= spot - pair.strike || put_bid <= pair.strike - spot
+}
+
 /// Pairs within `reach` standard deviations of `money`, nearest first, at least three where there are.
+///
+/// Where the three nearest American ones are worth exercise, as between forward and price of a name that is hard to
+/// borrow, the nearest that are not.
 fn near_the_money<'a>(
     mut pairs: Vec<&'a Pair>,
     money: f64,
     nearest: &Pair,
     reach: f64,
-    discount: f64,
+    (spot, terms): (f64, &SliceTerms),
 ) -> Vec<&'a Pair> {
     // At the money a straddle is worth about 0.8 standard deviations.
-    let deviation = (1.25 * (nearest.call + nearest.put) / discount).max(1e-9);
+    let deviation = (1.25 * (nearest.call + nearest.put) / terms.discount_factor).max(1e-9);
     pairs.sort_by(|a, b| {
         (a.strike - money).abs().total_cmp(&(b.strike - money).abs()).then(a.strike.total_cmp(&b.strike))
     });
+    if terms.exercise_style == ExerciseStyle::American
+        && pairs.iter().take(3).all(|p| is_exercised(p, spot))
+        && pairs.iter().any(|p| !is_exercised(p, spot))
+    {
+        pairs.retain(|p| !is_exercised(p, spot));
+    }
     let within = pairs.iter().take_while(|p| (p.strike - money).abs() <= reach * deviation).count();
     pairs.truncate(within.max(3));
     pairs
