@@ -27,7 +27,8 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
 
 #[test]
 fn dependencies_point_one_way() {
-    // multiversion compiles a function for several instruction sets and chooses when it is called; it brings no other code.
+    // multiversion compiles a function for several instruction sets and chooses when it is called; it brings no other
+    // code.
     assert_eq!(dependencies("pricing"), ["libm", "multiversion", "thiserror"]);
     let data = dependencies("data");
     assert!(data.iter().any(|d| d == "closemark-pricing"));

@@ -1,5 +1,5 @@
 //! The same day gives the same bytes: for any number of threads, from any folder, whatever the C library's choice of
-//! instructions.
+//! instructions and our own.
 
 #![allow(clippy::expect_used, reason = "helpers of tests may unwrap as tests do")]
 
@@ -9,7 +9,11 @@ use std::process::Command;
 
 /// Closes the bundled sample into `out` and returns the run folder.
 fn close(out: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> PathBuf {
-    let output = Command::new(env!("CARGO_BIN_EXE_closemark"))
+    close_by(&mut Command::new(env!("CARGO_BIN_EXE_closemark")), out, arguments, environment)
+}
+
+fn close_by(command: &mut Command, out: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> PathBuf {
+    let output = command
         .arg("close")
         .arg("--out")
         .arg(out)
@@ -82,6 +86,22 @@ fn the_c_librarys_cpu_variants_do_not_matter() {
         &[("GLIBC_TUNABLES", "glibc.cpu.hwcaps=-AVX,-AVX2,-AVX512F,-AVX512VL,-FMA,-FMA4,-ERMS,-BMI2")],
     );
     assert_same(&bytes(&usual), &bytes(&plain));
+}
+
+/// A processor of 2008, emulated: our sweeps then run in plain instructions.
+#[test]
+fn a_processor_without_wide_vectors_publishes_the_same_bytes() {
+    if Command::new("qemu-x86_64").arg("-version").output().is_err() {
+        eprintln!("passed over: no qemu-x86_64");
+        assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "CI installs qemu-user");
+        return;
+    }
+    let (a, b) = (tempfile::tempdir().expect("folder"), tempfile::tempdir().expect("folder"));
+    let usual = close(a.path(), &[], &[]);
+    let mut emulated = Command::new("qemu-x86_64");
+    emulated.args(["-cpu", "Nehalem", env!("CARGO_BIN_EXE_closemark")]);
+    let old = close_by(&mut emulated, b.path(), &[], &[]);
+    assert_same(&bytes(&usual), &bytes(&old));
 }
 
 #[test]

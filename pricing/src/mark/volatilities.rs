@@ -4,7 +4,7 @@ use crate::mark::premiums::{at, side};
 use crate::mark::slices::Slice;
 use crate::mark::terms::SliceWork;
 use crate::math::normal_cdf;
-use crate::models::{Implied, PricedOption, black};
+use crate::models::{Implied, PricedOption, black, holds_exercise};
 use crate::nbbo::Nbbo;
 use crate::settings::Settings;
 use crate::smoothing::VolatilityQuote;
@@ -82,21 +82,15 @@ pub(crate) fn quote_volatility(
             ..nothing
         };
     }
-    if is_silent(work, strike, option_type, price - half) {
+    let silent = work.exercise_style == ExerciseStyle::American
+        && is_out_of_the_money(work, strike, option_type)
+        && holds_exercise(option_type, work.model.input().spot, strike, price, half);
+    if silent {
+        // As calls of hard-to-borrow names are between forward and price: the mid's volatility is a matter of its spread,
+        // and far above the curve. The strike's other type, which exercise does not touch, speaks for it.
         return QuoteVolatility { mid: implied.volatility, ..QuoteVolatility::none(implied.status) };
     }
     two_sided(work, place, strike, option_type, half, implied, settings)
-}
-
-/// Whether a quote on the forward's out-of-the-money side is bid no higher than exercise at once.
-///
-/// Far in the money against the price itself, as calls of hard-to-borrow names are between forward and price, it is worth
-/// exercise at every volatility below some bound: its mid's volatility is a matter of its spread, and far above the curve.
-/// The other type of the strike, which exercise does not touch, says what there is to say.
-fn is_silent(work: &SliceWork, strike: f64, option_type: OptionType, bid: f64) -> bool {
-    let exercise = black::intrinsic(option_type, work.model.input().spot, strike);
-    let american = work.exercise_style == ExerciseStyle::American;
-    american && is_out_of_the_money(work, strike, option_type) && exercise > 0.0 && bid <= exercise
 }
 
 fn is_out_of_the_money(work: &SliceWork, strike: f64, option_type: OptionType) -> bool {

@@ -396,6 +396,19 @@ impl SliceModel {
     }
 }
 
+/// Whether an American quote holds what exercise at once is worth: the market then says no more about the option than
+/// that, at every volatility below some bound and whatever the forward.
+///
+/// # Units
+/// Prices per share; `half_spread` is half of the quote's width around `mid`.
+pub(crate) fn holds_exercise(option_type: OptionType, spot: f64, strike: f64, mid: f64, half_spread: f64) -> bool {
+    let exercise = black::intrinsic(option_type, spot, strike);
+    exercise > 0.0 && (mid - exercise).abs() <= half_spread + PRICE_UNIT
+}
+
+/// Published prices are whole multiples of it; what a sum of two of them is off by is far less.
+const PRICE_UNIT: f64 = 1e-6;
+
 const fn not_converged(method: PricingMethod) -> Implied {
     Implied {
         volatility: None,

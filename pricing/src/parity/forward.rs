@@ -1,6 +1,6 @@
 //! One slice's forward from its call-put pairs.
 
-use crate::models::{ModelDividend, ModelInput, SliceModel};
+use crate::models::{ModelDividend, ModelInput, SliceModel, holds_exercise};
 use crate::settings::ParitySettings;
 use crate::vocabulary::{ExerciseStyle, OptionType};
 
@@ -196,11 +196,15 @@ pub(super) fn estimate_forward_near(
 /// What early exercise may take from a pair near the money, as a share of the forward.
 const EARLY_EXERCISE_SHARE: f64 = 0.02;
 
-/// Whether a side of an American pair is bid no higher than exercise at once, which says nothing about the forward.
+/// Whether a side of an American pair is worth exercise at once, and so says nothing about the forward.
 fn is_exercised(pair: &Pair, spot: f64) -> bool {
-    let (call_bid, put_bid) = (pair.call - pair.call_half_spread, pair.put - pair.put_half_spread);
-    call_bid <= spot - pair.strike || put_bid <= pair.strike - spot
+    let Pair { strike, call, call_half_spread, put, put_half_spread } = *pair;
+    holds_exercise(OptionType::Call, spot, strike, call, call_half_spread)
+        || holds_exercise(OptionType::Put, spot, strike, put, put_half_spread)
 }
+
+/// Pairs that are taken in place of exercised ones are at least so many.
+const PAIRS_MIN: usize = 3;
 
 /// Pairs within `reach` standard deviations of `money`, nearest first, at least three where there are.
 ///
@@ -218,14 +222,15 @@ fn near_the_money<'a>(
     pairs.sort_by(|a, b| {
         (a.strike - money).abs().total_cmp(&(b.strike - money).abs()).then(a.strike.total_cmp(&b.strike))
     });
-    if terms.exercise_style == ExerciseStyle::American
-        && pairs.iter().take(3).all(|p| is_exercised(p, spot))
-        && pairs.iter().any(|p| !is_exercised(p, spot))
-    {
-        pairs.retain(|p| !is_exercised(p, spot));
+    let american = terms.exercise_style == ExerciseStyle::American;
+    if american && pairs.iter().take(PAIRS_MIN).all(|p| is_exercised(p, spot)) {
+        let others: Vec<&Pair> = pairs.iter().copied().filter(|p| !is_exercised(p, spot)).collect();
+        if others.len() >= PAIRS_MIN {
+            pairs = others;
+        }
     }
     let within = pairs.iter().take_while(|p| (p.strike - money).abs() <= reach * deviation).count();
-    pairs.truncate(within.max(3));
+    pairs.truncate(within.max(PAIRS_MIN));
     pairs
 }
 
