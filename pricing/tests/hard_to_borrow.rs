@@ -65,7 +65,8 @@ fn calls_worth_exercise_at_once_do_not_draw_the_puts() {
         let exercise = SPOT - series.strike.to_f64();
         let call = series.option_type == OptionType::Call;
         let beyond = call && exercise > 0.0 && mark.forward.is_some_and(|forward| series.strike.to_f64() >= forward);
-        let holds = mark.bid.unwrap().to_f64() <= exercise && exercise <= mark.ask.unwrap().to_f64();
+        let holds = mark.bid.is_some_and(|bid| bid.to_f64() <= exercise)
+            && mark.ask.is_some_and(|ask| exercise <= ask.to_f64());
         if beyond && holds {
             silent += 1;
             assert_ne!(mark.accepted, Some(true), "{}", series.osi_symbol);
