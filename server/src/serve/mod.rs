@@ -1,11 +1,12 @@
 //! `closemark serve`: quotes in, closes run, marks out.
 //!
-//! One port speaks gRPC, Arrow Flight and HTTP through tonic's own transport; a second, loopback port has metrics and
-//! health. Requests pass [`security`] first; handlers then have the [`state::Service`].
+//! One port speaks gRPC, Arrow Flight and HTTP; a second, loopback port has metrics and health. [`connections`] brings
+//! requests, which pass [`security`] first; handlers then have the [`state::Service`].
 
 mod clock;
 mod closes;
 mod config;
+mod connections;
 mod drain;
 mod errors;
 mod ingest;

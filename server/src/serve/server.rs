@@ -10,22 +10,21 @@ use closemark_proto::v1::reference_service_server::{self, ReferenceServiceServer
 use prost::Message;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio_stream::wrappers::ReceiverStream;
 use tonic::codec::CompressionEncoding;
 use tonic::service::Routes;
-use tonic::transport::Server;
+use tower::Layer;
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
 use super::closes::{Closes, run_schedule};
-use super::config::{Limits, ServeConfig};
+use super::config::ServeConfig;
 use super::drain::{Drain, DrainSwitch};
 use super::ingest::{QuoteRoute, Quotes, Reference};
 use super::metrics::{self, CallMetrics};
 use super::security::tls::Tls;
 use super::security::{Admission, GuardLayer};
 use super::state::Service;
-use super::{operations, reads, transport};
+use super::{connections, operations, reads, transport};
 use crate::output;
 
 /// How often a log that refuses is tried again.
@@ -64,20 +63,14 @@ pub(crate) async fn serve(config: ServeConfig) -> anyhow::Result<()> {
     tokio::spawn(signals(switch, tls, health));
     tokio::spawn(run_schedule(Arc::clone(&service)));
 
-    let mut ended = drain.clone();
-    let serving = limited(&config.limits).layer(guard).serve_with_incoming_shutdown(
-        services,
-        ReceiverStream::new(incoming),
-        async move { ended.begun().await },
-    );
+    let serving = connections::serve(incoming, guard.layer(services), &config.limits, drain.clone());
     let ended_well = async {
-        serving.await.context("serving")?;
+        serving.await;
         // A close that runs is published; those that wait start again with the service.
         service.runner.idle().await;
-        anyhow::Ok(())
     };
     tokio::select! {
-        served = ended_well => served?,
+        () = ended_well => {}
         () = overdue(drain, config.server.drain_seconds_max) => tracing::warn!("drained no longer: calls are cut"),
     }
     operations.abort();
@@ -126,18 +119,6 @@ fn paths() -> impl Iterator<Item = String> {
         paths.push(format!("/arrow.flight.protocol.FlightService/{method}"));
     }
     paths.into_iter()
-}
-
-/// tonic's transport under the configured limits.
-fn limited(limits: &Limits) -> Server {
-    Server::builder()
-        .accept_http1(true)
-        .max_concurrent_streams(limits.streams_per_connection_max)
-        .http2_max_header_list_size(limits.header_bytes_max)
-        .http2_max_pending_accept_reset_streams(Some(64))
-        .http2_keepalive_interval(Some(Duration::from_secs(u64::from(limits.keepalive_seconds))))
-        .http2_keepalive_timeout(Some(Duration::from_secs(u64::from(limits.keepalive_seconds))))
-        .tcp_nodelay(true)
 }
 
 /// Health of the two services that write the log: not serving while it refuses. Reads go on, and so does health of "".

@@ -14,14 +14,13 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, Sleep};
 use tokio_rustls::server::TlsStream;
-use tonic::transport::server::Connected;
 
 use super::config::Limits;
 use super::drain::Drain;
 use super::security::Connection;
 use super::security::tls::{Tls, fingerprint};
 
-/// Connections that are ready and wait for tonic to take them.
+/// Connections that are ready and wait to be taken.
 const READY_MAX: usize = 64;
 /// After an accept that failed for want of a resource.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -32,7 +31,7 @@ pub(crate) fn accept(
     tls: Option<Arc<Tls>>,
     limits: &Limits,
     mut drain: Drain,
-) -> mpsc::Receiver<io::Result<Socket>> {
+) -> mpsc::Receiver<Socket> {
     let (sender, receiver) = mpsc::channel(READY_MAX);
     let slots = Arc::new(Slots::new(limits));
     let handshake = Duration::from_secs(u64::from(limits.handshake_seconds_max));
@@ -62,7 +61,7 @@ pub(crate) fn accept(
                     Ok(Ok((io, connection))) => {
                         let idle = Idle::new(handshake, idle);
                         // A receiver that is gone means that the service drains.
-                        drop(sender.send(Ok(Socket { io, connection, idle, _slot: slot })).await);
+                        drop(sender.send(Socket { io, connection, idle, _slot: slot }).await);
                     }
                     Ok(Err(error)) => tracing::debug!(%peer, %error, "no handshake"),
                     Err(_) => tracing::debug!(%peer, "the handshake took too long"),
@@ -121,7 +120,7 @@ impl Idle {
     }
 }
 
-/// A connection that tonic may serve.
+/// A connection that may be served.
 pub(crate) struct Socket {
     io: Io,
     connection: Arc<Connection>,
@@ -134,10 +133,9 @@ enum Io {
     Tls(Box<TlsStream<TcpStream>>),
 }
 
-impl Connected for Socket {
-    type ConnectInfo = Arc<Connection>;
-
-    fn connect_info(&self) -> Arc<Connection> {
+impl Socket {
+    /// What the guard must know of it.
+    pub(crate) fn connection(&self) -> Arc<Connection> {
         Arc::clone(&self.connection)
     }
 }

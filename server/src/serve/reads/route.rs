@@ -19,6 +19,7 @@ use tower::{Service, service_fn};
 
 use super::answer::{AnswerCodec, Page};
 use super::marks::Marks;
+use crate::serve::connections::own_task;
 
 /// Every service, and before their router `MarkService`: what is asked for most needs no search and no boxes on its way.
 #[derive(Clone)]
@@ -45,7 +46,13 @@ impl Service<http::Request<Body>> for Services {
     fn call(&mut self, request: http::Request<Body>) -> Self::Future {
         match method_of(request.uri().path()) {
             Some(_) => self.marks.call(request),
-            None => Box::pin(self.routes.call(request)),
+            None => {
+                let mut routes = self.routes.clone();
+                Box::pin(async move {
+                    own_task().await;
+                    routes.call(request).await
+                })
+            }
         }
     }
 }
@@ -89,10 +96,12 @@ impl Service<http::Request<Body>> for MarkRoute {
                 Ok(grpc(AnswerCodec::default(), bytes).unary(method, request).await)
             }),
             Some("BatchGetMarks") => Box::pin(async move {
+                own_task().await;
                 let method = service_fn(|request: Request<BatchGetMarksRequest>| marks.batch_get_marks(request));
                 Ok(grpc(AnswerCodec::default(), bytes).unary(method, request).await)
             }),
             Some("ListMarks") => Box::pin(async move {
+                own_task().await;
                 let method = service_fn(|request: Request<ListMarksRequest>| marks.list_marks(request));
                 let mut response = grpc(AnswerCodec::default(), bytes).unary(method, request).await;
                 // The page comes beside an empty message, because tonic would make all of its bytes at once.
@@ -102,10 +111,12 @@ impl Service<http::Request<Body>> for MarkRoute {
                 })
             }),
             Some("StreamMarks") => Box::pin(async move {
+                own_task().await;
                 let method = service_fn(|request: Request<StreamMarksRequest>| marks.stream_marks(request));
                 Ok(grpc(AnswerCodec::default(), bytes).server_streaming(method, request).await)
             }),
             Some("ListMarkChanges") => Box::pin(async move {
+                own_task().await;
                 let method = service_fn(|request: Request<ListMarkChangesRequest>| marks.list_mark_changes(request));
                 Ok(grpc(ProstCodec::default(), bytes).unary(method, request).await)
             }),
