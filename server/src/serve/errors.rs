@@ -82,6 +82,11 @@ fn too_long(key: &str, limit: Duration) -> Status {
     Status::with_error_details(Code::DeadlineExceeded, message, details)
 }
 
+/// A call that took longer than its caller waits for it.
+pub(crate) fn deadline_exceeded() -> Status {
+    error(Code::DeadlineExceeded, "DEADLINE_EXCEEDED", "the call took longer than its grpc-timeout", &[])
+}
+
 /// What the state of a thing does not allow.
 pub(crate) fn precondition(reason: &str, subject: &str, message: impl Into<String>) -> Status {
     let message = message.into();

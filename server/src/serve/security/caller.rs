@@ -75,6 +75,7 @@ impl Caller {
 pub(crate) struct Access {
     file: Option<AccessFile>,
     anonymous: Roles,
+    anonymous_name: Arc<str>,
     allow: [Vec<AddressRange>; 4],
 }
 
@@ -88,7 +89,7 @@ impl Access {
         let anonymous = if file.is_some() { Roles::default() } else { Roles::of(&config.security.anonymous_roles) };
         let allow = &config.allow;
         let allow = [allow.ingest.clone(), allow.read.clone(), allow.operate.clone(), allow.override_marks.clone()];
-        Ok(Self { file, anonymous, allow })
+        Ok(Self { file, anonymous, anonymous_name: ANONYMOUS.into(), allow })
     }
 
     /// Whether callers can have names here.
@@ -120,7 +121,8 @@ impl Access {
             Some(credential) => self.named(peer, credential),
             None => {
                 let roles = if peer.is_loopback() { self.anonymous } else { Roles::default() };
-                Ok(Caller { name: ANONYMOUS.into(), roles: self.usable(roles, peer), peer, credential: None })
+                let name = Arc::clone(&self.anonymous_name);
+                Ok(Caller { name, roles: self.usable(roles, peer), peer, credential: None })
             }
         }
     }
@@ -155,7 +157,7 @@ impl Access {
             let ranges = self.allow.get(*role as usize).map_or(&[][..], Vec::as_slice);
             ranges.is_empty() || ranges.iter().any(|range| range.contains(peer))
         };
-        Roles::of(&roles.iter().filter(allowed).collect::<Vec<_>>())
+        roles.iter().filter(allowed).collect()
     }
 }
 

@@ -14,6 +14,7 @@ use tower::{Layer, Service};
 
 use super::admission::{Admission, Admitted, Connection};
 use super::caller::{Access, Caller, unauthenticated};
+use super::patience::Patience;
 use super::pieces::Pieces;
 use super::{origin, role};
 use crate::serve::clock::Watch;
@@ -121,12 +122,12 @@ where
         // The clone that was ready is the one that is called.
         let fresh = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, fresh);
-        let call_max = self.own.call_max;
+        let patience = Patience::of(request.headers(), self.own.call_max);
         let page = (!grpc).then(|| request.uri().path().to_owned());
         let body_max = admitted.is_open().then_some(self.own.open_call_max);
         Box::pin(async move {
-            let Ok(answered) = tokio::time::timeout(call_max, inner.call(request)).await else {
-                let status = errors::overdue(call_max);
+            let Ok(answered) = tokio::time::timeout(patience.length, inner.call(request)).await else {
+                let status = patience.over();
                 call.ended(status.code(), watch.seconds());
                 return Ok(answer(&status, grpc));
             };

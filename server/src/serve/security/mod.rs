@@ -9,6 +9,7 @@ mod admission;
 mod caller;
 mod guard;
 mod origin;
+mod patience;
 mod pieces;
 mod role;
 pub(crate) mod tls;

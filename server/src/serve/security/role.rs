@@ -52,15 +52,22 @@ pub(crate) struct Roles(u8);
 impl Roles {
     /// The set of some roles.
     pub(crate) fn of(roles: &[Role]) -> Self {
-        Self(roles.iter().fold(0, |set, role| set | 1 << (*role as u8)))
+        roles.iter().copied().collect()
     }
 
+    /// Whether it holds a role.
     pub(crate) fn contains(self, role: Role) -> bool {
         self.0 & 1 << (role as u8) != 0
     }
 
     pub(crate) fn iter(self) -> impl Iterator<Item = Role> {
         Role::ALL.into_iter().filter(move |role| self.contains(*role))
+    }
+}
+
+impl FromIterator<Role> for Roles {
+    fn from_iter<I: IntoIterator<Item = Role>>(roles: I) -> Self {
+        Self(roles.into_iter().fold(0, |set, role| set | 1 << (role as u8)))
     }
 }
 
