@@ -12,9 +12,9 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tonic::codec::CompressionEncoding;
 use tonic::service::Routes;
-use tower::Layer;
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
+use tower::Layer;
 
 use super::closes::{Closes, run_schedule};
 use super::config::ServeConfig;

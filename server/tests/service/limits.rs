@@ -100,3 +100,54 @@ async fn connections_that_say_nothing_or_call_nothing_are_closed_and_calls_go_on
     }
     assert_eq!(stream.send(batch("feed", 2, vec![quote(100)])).await.unwrap().acknowledged_sequence, 2);
 }
+
+/// A frame of HTTP/2: length, type, flags, stream, payload.
+fn frame(kind: u8, flags: u8, stream: u8, payload: &[u8]) -> Vec<u8> {
+    let mut frame = vec![0, 0, u8::try_from(payload.len()).unwrap(), kind, flags, 0, 0, 0, stream];
+    frame.extend_from_slice(payload);
+    frame
+}
+
+/// Headers as HPACK's literals without an index.
+fn literals(headers: &[(&str, &str)]) -> Vec<u8> {
+    let mut block = Vec::new();
+    for (name, value) in headers {
+        for text in [name, value] {
+            if text == name {
+                block.push(0);
+            }
+            block.push(u8::try_from(text.len()).unwrap());
+            block.extend_from_slice(text.as_bytes());
+        }
+    }
+    block
+}
+
+#[tokio::test]
+async fn calls_of_a_connection_that_breaks_off_take_no_place_for_ever() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path(), &[("LIMITS_OPEN_CALLS_MAX", "8")]);
+    let call = literals(&[
+        (":method", "POST"),
+        (":scheme", "http"),
+        (":path", "/grpc.health.v1.Health/Check"),
+        (":authority", "localhost"),
+        ("content-type", "application/grpc"),
+        ("te", "trailers"),
+    ]);
+    // Hyper gives up the connection over this one, with the call before it just begun.
+    let broken = literals(&[(":method", "CONNECT"), (":authority", "localhost:1"), ("content-length", "5")]);
+    for _ in 0..40 {
+        let mut stream = TcpStream::connect(server.address).unwrap();
+        let mut said = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
+        said.extend(frame(4, 0, 0, &[]));
+        said.extend(frame(1, 4, 1, &call));
+        said.extend(frame(1, 4, 3, &broken));
+        stream.write_all(&said).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        // Until the server closes it.
+        let _ = stream.read_to_end(&mut Vec::new());
+    }
+    let mut health = tonic_health::pb::health_client::HealthClient::new(server.channel().await);
+    health.check(tonic_health::pb::HealthCheckRequest::default()).await.unwrap();
+}

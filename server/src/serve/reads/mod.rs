@@ -33,6 +33,7 @@ pub(crate) use route::Services;
 
 use loads::Loads;
 
+use super::connections::own_task;
 use super::state::Service;
 use super::{errors, page};
 
@@ -121,7 +122,14 @@ impl Reads {
     pub(crate) async fn snapshot(&self, name: RunName) -> Result<Arc<Close>, Status> {
         let run = match name.run {
             Some(run) => run,
-            None => self.store.current(name.date).map_err(|error| refusals::store(&error))?,
+            None => match self.store.known_current(name.date) {
+                Some(run) => run,
+                None => {
+                    // Files are opened and read, or looked for in vain.
+                    own_task().await;
+                    self.store.current(name.date).map_err(|error| refusals::store(&error))?
+                }
+            },
         };
         self.close(name.date, run).await
     }

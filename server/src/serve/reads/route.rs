@@ -44,16 +44,16 @@ impl Service<http::Request<Body>> for Services {
     }
 
     fn call(&mut self, request: http::Request<Body>) -> Self::Future {
-        match method_of(request.uri().path()) {
-            Some(_) => self.marks.call(request),
-            None => {
-                let mut routes = self.routes.clone();
-                Box::pin(async move {
-                    own_task().await;
-                    routes.call(request).await
-                })
-            }
+        let method = method_of(request.uri().path());
+        if method == Some("GetMark") {
+            return self.marks.call(request);
         }
+        // Any other may read or make a great deal.
+        let (of_marks, mut own) = (method.is_some(), self.clone());
+        Box::pin(async move {
+            own_task().await;
+            if of_marks { own.marks.call(request).await } else { own.routes.call(request).await }
+        })
     }
 }
 
@@ -96,12 +96,10 @@ impl Service<http::Request<Body>> for MarkRoute {
                 Ok(grpc(AnswerCodec::default(), bytes).unary(method, request).await)
             }),
             Some("BatchGetMarks") => Box::pin(async move {
-                own_task().await;
                 let method = service_fn(|request: Request<BatchGetMarksRequest>| marks.batch_get_marks(request));
                 Ok(grpc(AnswerCodec::default(), bytes).unary(method, request).await)
             }),
             Some("ListMarks") => Box::pin(async move {
-                own_task().await;
                 let method = service_fn(|request: Request<ListMarksRequest>| marks.list_marks(request));
                 let mut response = grpc(AnswerCodec::default(), bytes).unary(method, request).await;
                 // The page comes beside an empty message, because tonic would make all of its bytes at once.
@@ -111,12 +109,10 @@ impl Service<http::Request<Body>> for MarkRoute {
                 })
             }),
             Some("StreamMarks") => Box::pin(async move {
-                own_task().await;
                 let method = service_fn(|request: Request<StreamMarksRequest>| marks.stream_marks(request));
                 Ok(grpc(AnswerCodec::default(), bytes).server_streaming(method, request).await)
             }),
             Some("ListMarkChanges") => Box::pin(async move {
-                own_task().await;
                 let method = service_fn(|request: Request<ListMarkChangesRequest>| marks.list_mark_changes(request));
                 Ok(grpc(ProstCodec::default(), bytes).unary(method, request).await)
             }),

@@ -119,9 +119,7 @@ where
             }
         };
         request.extensions_mut().insert(caller);
-        // The clone that was ready is the one that is called.
-        let fresh = self.inner.clone();
-        let mut inner = std::mem::replace(&mut self.inner, fresh);
+        let mut inner = self.inner.clone();
         let patience = Patience::of(request.headers(), self.own.call_max);
         let page = (!grpc).then(|| request.uri().path().to_owned());
         let body_max = admitted.is_open().then_some(self.own.open_call_max);
