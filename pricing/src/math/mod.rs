@@ -17,7 +17,8 @@ pub use logarithm::ln;
 pub(crate) use logarithm::{ln_coarse, ln_normal};
 pub use normal::{inverse_normal_cdf, mills_ratio, normal_cdf, normal_pdf};
 pub(crate) use normal::{
-    mills_fraction, normal_cdf_each, normal_cdf_quick, normal_cdf_short, normal_cdf_short_each, normal_pdf_normal,
+    mills_fraction, normal_cdf_each, normal_cdf_quick, normal_cdf_short, normal_cdf_short_each, normal_each,
+    normal_pdf_normal, normal_short_each,
 };
 
 /// `1 / sqrt(2 pi)`.

@@ -5,7 +5,10 @@
 //! interpolates between four of them; a price is then one quadrature. A result depends on its own arguments alone,
 //! never on what was asked before.
 
+mod elimination;
+mod equations;
 mod rules;
+mod seed;
 mod solver;
 mod terms;
 
@@ -14,6 +17,7 @@ use std::cell::{OnceCell, RefCell};
 use crate::math::{INV_SQRT_2PI, exp, ln, normal_cdf_quick};
 use crate::models::black;
 use rules::{PRICE_POINTS_MAX, Rules};
+use solver::Tolerance;
 use terms::{Outline, Regime, Terms};
 
 /// Spacing of the volatility grid in `ln sigma`: a ratio of 1.25. At 1.3 the error is twice as large.
@@ -26,12 +30,12 @@ const COUNT: usize = 47;
 pub const VOLATILITY_MIN: f64 = 0.001;
 /// Largest volatility.
 pub const VOLATILITY_MAX: f64 = 13.0;
-/// Boundary iteration stops when a step moves prices by less than about this share of the strike.
-const TOLERANCE: f64 = 5e-7;
-const TOLERANCE_FINE: f64 = 1e-11;
+/// Of the grid's boundaries.
+const TOLERANCE: Tolerance = Tolerance { first: 1e-5, left: 2e-7 };
+const TOLERANCE_FINE: Tolerance = Tolerance { first: 0.0, left: 1e-11 };
 /// Of one option by itself.
-const TOLERANCE_ALONE: f64 = 3e-6;
-const TOLERANCE_CAREFUL: f64 = 3e-7;
+const TOLERANCE_ALONE: Tolerance = Tolerance { first: 5e-5, left: 3e-6 };
+const TOLERANCE_CAREFUL: Tolerance = Tolerance { first: 5e-6, left: 1e-7 };
 
 /// Drift over deviation, `|r - q| sqrt(T) / sigma`, up to which the standard rules resolve the kernels to 1e-5 of the
 /// strike; beyond, the fine ones do, boundary by boundary.

@@ -3,7 +3,9 @@
 use std::f64::consts::FRAC_PI_4;
 use std::sync::LazyLock;
 
-use crate::math::{chebyshev_nodes, gauss_legendre, normal_cdf_each, normal_cdf_short_each};
+use crate::math::{
+    chebyshev_nodes, gauss_legendre, normal_cdf_each, normal_cdf_short_each, normal_each, normal_short_each,
+};
 
 /// No [`Order`] has more price points.
 pub(super) const PRICE_POINTS_MAX: usize = 64;
@@ -125,6 +127,12 @@ impl Rules {
     #[inline(always)]
     pub(super) fn normal_cdf_each(&self, values: &mut [f64]) {
         if self.order.exact { normal_cdf_each(values) } else { normal_cdf_short_each(values) }
+    }
+
+    /// [`Rules::normal_cdf_each`], with the densities beside it.
+    #[inline(always)]
+    pub(super) fn normal_each(&self, values: &mut [f64], densities: &mut [f64]) {
+        if self.order.exact { normal_each(values, densities) } else { normal_short_each(values, densities) }
     }
 }
 

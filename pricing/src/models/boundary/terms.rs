@@ -1,7 +1,7 @@
 //! What the exercise boundary depends on besides volatility, in the put's normal form.
 
 use super::rules::{AngleRule, BOUNDARY_NODES_MAX, Rules};
-use crate::math::{exp, exp_normal};
+use crate::math::{exp, exp_normal, exp_short};
 
 /// How an American option without cash dividends is to be treated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,13 +72,13 @@ pub(super) struct Points {
 }
 
 impl Points {
-    fn new(outline: &Outline, roots: &[f64], rule: &AngleRule) -> Self {
-        points(outline, roots, rule)
+    fn new(outline: &Outline, roots: &[f64], rule: &AngleRule, exact: bool) -> Self {
+        points(outline, roots, rule, exact)
     }
 }
 
 /// See [`Points`].
-fn points(outline: &Outline, roots: &[f64], rule: &AngleRule) -> Points {
+fn points(outline: &Outline, roots: &[f64], rule: &AngleRule, exact: bool) -> Points {
     let count = roots.len() * rule.sine.len();
     let mut root = Vec::with_capacity(count);
     let mut weight = Vec::with_capacity(count);
@@ -93,12 +93,16 @@ fn points(outline: &Outline, roots: &[f64], rule: &AngleRule) -> Points {
     }
     let (rate, dividend_yield) = (outline.rate, outline.dividend_yield);
     // Rates are bounded, so that the exponents stay in the range that needs no care.
-    for (kernel, root) in rate_kernel.iter_mut().zip(&root) {
-        *kernel = rate * *kernel * exp_normal(-rate * root * root);
-    }
-    for (kernel, root) in yield_kernel.iter_mut().zip(&root) {
-        *kernel = dividend_yield * *kernel * exp_normal(-dividend_yield * root * root);
-    }
+    let decay = |kernels: &mut [f64], rate: f64| {
+        let points = kernels.iter_mut().zip(&root);
+        if exact {
+            points.for_each(|(kernel, root)| *kernel = rate * *kernel * exp_normal(-rate * root * root));
+        } else {
+            points.for_each(|(kernel, root)| *kernel = rate * *kernel * exp_short(-rate * root * root));
+        }
+    };
+    decay(&mut rate_kernel, rate);
+    decay(&mut yield_kernel, dividend_yield);
     Points { root, inverse_root, rate_kernel, yield_kernel }
 }
 
@@ -116,8 +120,9 @@ impl Terms {
         for (root, share) in roots.iter_mut().zip(&rules.root_share) {
             *root = share * outline.root_time;
         }
-        let equation = Points::new(&outline, roots.get(..count).unwrap_or_default(), &rules.equation);
-        let price = Points::new(&outline, &[outline.root_time], &rules.price);
+        let equation =
+            Points::new(&outline, roots.get(..count).unwrap_or_default(), &rules.equation, rules.order.exact);
+        let price = Points::new(&outline, &[outline.root_time], &rules.price, rules.order.exact);
         Self { rules, outline, equation, price }
     }
 }
