@@ -97,9 +97,8 @@ impl<'a> Equations<'a> {
     pub(super) fn gaps(&mut self, depth: &NodeValues) -> Option<NodeValues> {
         // The numbers of points that the rules have, known when the loops are compiled.
         match self.terms.rules.order.equation {
+            6 => self.gaps_of::<6>(depth),
             8 => self.gaps_of::<8>(depth),
-            9 => self.gaps_of::<9>(depth),
-            12 => self.gaps_of::<12>(depth),
             32 => self.gaps_of::<32>(depth),
             _ => None,
         }
@@ -161,9 +160,8 @@ impl<'a> Equations<'a> {
     /// At the boundary of the last [`Equations::gaps`].
     pub(super) fn slopes(&mut self, depth: &NodeValues, slopes: &mut Matrix) {
         match self.terms.rules.order.equation {
+            6 => self.slopes_of::<6>(depth, slopes),
             8 => self.slopes_of::<8>(depth, slopes),
-            9 => self.slopes_of::<9>(depth, slopes),
-            12 => self.slopes_of::<12>(depth, slopes),
             _ => self.slopes_of::<32>(depth, slopes),
         }
     }

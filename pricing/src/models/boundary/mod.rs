@@ -35,7 +35,7 @@ const TOLERANCE: Tolerance = Tolerance { first: 1e-5, left: 2e-7 };
 const TOLERANCE_FINE: Tolerance = Tolerance { first: 0.0, left: 1e-11 };
 /// Of one option by itself.
 const TOLERANCE_ALONE: Tolerance = Tolerance { first: 5e-5, left: 3e-6 };
-const TOLERANCE_CAREFUL: Tolerance = Tolerance { first: 5e-6, left: 1e-7 };
+const TOLERANCE_CAREFUL: Tolerance = Tolerance { first: 1e-5, left: 2e-7 };
 
 /// Drift over deviation, `|r - q| sqrt(T) / sigma`, up to which the standard rules resolve the kernels to 1e-5 of the
 /// strike; beyond, the fine ones do, boundary by boundary.

@@ -98,21 +98,21 @@ impl Rules {
     /// The rules of the close.
     pub(super) fn standard() -> &'static Self {
         static RULES: LazyLock<Rules> =
-            LazyLock::new(|| Rules::new(Order { boundary: 8, equation: 9, price: 20, exact: false }));
+            LazyLock::new(|| Rules::new(Order { boundary: 8, equation: 8, price: 20, exact: false }));
         &RULES
     }
 
     /// One option by itself to 5e-7 of the strike.
     pub(super) fn light() -> &'static Self {
         static RULES: LazyLock<Rules> =
-            LazyLock::new(|| Rules::new(Order { boundary: 6, equation: 8, price: 16, exact: false }));
+            LazyLock::new(|| Rules::new(Order { boundary: 6, equation: 6, price: 14, exact: false }));
         &RULES
     }
 
     /// One option by itself to 5e-8 of the strike.
     pub(super) fn careful() -> &'static Self {
         static RULES: LazyLock<Rules> =
-            LazyLock::new(|| Rules::new(Order { boundary: 10, equation: 12, price: 24, exact: false }));
+            LazyLock::new(|| Rules::new(Order { boundary: 10, equation: 8, price: 24, exact: false }));
         &RULES
     }
 
