@@ -360,31 +360,37 @@ impl Boundary<'_> {
 
 /// What the right to exercise early is worth.
 fn premium(terms: &Terms, sigma: f64, depth: &[f64], spot: f64, log_spot: f64) -> f64 {
+    // The numbers of points that the rules have, known when the loops are compiled.
+    match terms.rules.order.price {
+        14 => premium_by::<14>(terms, sigma, depth, spot, log_spot),
+        20 => premium_by::<20>(terms, sigma, depth, spot, log_spot),
+        24 => premium_by::<24>(terms, sigma, depth, spot, log_spot),
+        64 => premium_by::<64>(terms, sigma, depth, spot, log_spot),
+        _ => f64::NAN,
+    }
+}
+
+fn premium_by<const P: usize>(terms: &Terms, sigma: f64, depth: &[f64], spot: f64, log_spot: f64) -> f64 {
     let outline = &terms.outline;
     let above = log_spot - outline.log_limit;
     let inverse = 1.0 / sigma;
     let drift = (outline.rate - outline.dividend_yield) * inverse;
     let half = 0.5 * sigma;
     let points = &terms.price;
-    let count = points.root.len();
-    let mut lower = [0.0; PRICE_POINTS_MAX];
-    let mut upper = [0.0; PRICE_POINTS_MAX];
-    let (Some(lower), Some(upper)) = (lower.get_mut(..count), upper.get_mut(..count)) else {
-        return f64::NAN;
-    };
+    let (mut lower, mut upper) = ([0.0; P], [0.0; P]);
     let each = points.root.iter().zip(&points.inverse_root).zip(depth);
     for ((lower, upper), ((root, inverse_root), w)) in lower.iter_mut().zip(upper.iter_mut()).zip(each) {
         let base = (above + w) * inverse * inverse_root + drift * root;
         *lower = half * root - base;
         *upper = -half * root - base;
     }
-    terms.rules.normal_cdf_each(lower);
-    let received = solver::dot(lower, &points.rate_kernel);
+    terms.rules.normal_cdf_each(&mut lower);
+    let received = solver::dot(&lower, &points.rate_kernel);
     if outline.dividend_yield == 0.0 {
         return received;
     }
-    terms.rules.normal_cdf_each(upper);
-    received - spot * solver::dot(upper, &points.yield_kernel)
+    terms.rules.normal_cdf_each(&mut upper);
+    received - spot * solver::dot(&upper, &points.yield_kernel)
 }
 
 fn density(x: f64) -> f64 {

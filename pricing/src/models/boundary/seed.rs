@@ -1,7 +1,7 @@
 //! The first guess of the exercise boundary: Barone-Adesi and Whaley's.
 
 use super::rules::BOUNDARY_NODES_MAX;
-use super::solver::{NodeValues, dot};
+use super::solver::dot;
 use super::terms::{Outline, Terms};
 use crate::math::{INV_SQRT_2PI, exp_short, ln, normal_cdf_short};
 
@@ -28,7 +28,7 @@ fn negative_root(b: f64, c: f64) -> f64 {
 
 /// Barone-Adesi and Whaley's 1987 boundary by Newton's method at a few times, each from the next shorter one; between them
 /// the polynomial in `sqrt tau` through the squared depths, which vanishes at expiry.
-pub(super) fn seed(terms: &Terms, sigma: f64, deepest: f64) -> NodeValues {
+pub(super) fn seed<const N: usize>(terms: &Terms, sigma: f64, deepest: f64) -> [f64; N] {
     let Terms { rules, outline, .. } = terms;
     let mut at_nodes = [0.0; BOUNDARY_NODES_MAX];
     let count = rules.seed_share.len().min(BOUNDARY_NODES_MAX);
@@ -40,7 +40,7 @@ pub(super) fn seed(terms: &Terms, sigma: f64, deepest: f64) -> NodeValues {
     let at_nodes = at_nodes.get(..count).unwrap_or_default();
     let rows = rules.seed_matrix.chunks_exact(count).zip(&rules.root_share);
     let least = 0.25 * sigma * outline.root_time;
-    let mut depth = [0.0; BOUNDARY_NODES_MAX];
+    let mut depth = [0.0; N];
     for (depth, (row, share)) in depth.iter_mut().zip(rows) {
         *depth = dot(row, at_nodes).max(0.0).sqrt().max(least * share).min(deepest);
     }

@@ -1,11 +1,9 @@
 //! The exercise boundary at one volatility: a first guess, then Newton's method.
 
-use super::Depth;
-use super::elimination::Matrix;
 use super::equations::Equations;
-use super::rules::BOUNDARY_NODES_MAX;
 use super::seed::{deepest, seed};
 use super::terms::{Outline, Terms};
+use super::{Depth, elimination};
 use crate::math::exp_short;
 
 /// When a boundary is settled, by what a step moves prices by, about, as a share of the strike.
@@ -26,13 +24,10 @@ pub(super) struct Ending {
     pub residual: f64,
 }
 
-/// One number per unknown; those beyond the order's are zero.
-pub(super) type NodeValues = [f64; BOUNDARY_NODES_MAX];
-
 /// A solved boundary: `w = ln(limit / B)` at the unknown nodes, from expiry's far end down.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Solved {
-    pub depth: NodeValues,
+pub(super) struct Solved<const N: usize> {
+    pub depth: [f64; N],
     pub ending: Ending,
 }
 
@@ -47,27 +42,23 @@ const ITERATIONS_MAX: u32 = 100;
 /// or three steps do where plain iteration takes five to ten. A few boundaries near the end of what the rules resolve do
 /// not settle so, because the polynomial is cut off at zero; plain iteration ends those, after a Jacobi-Newton step on
 /// the terms outside the integrals.
-pub(super) fn solve(terms: &Terms, sigma: f64, tolerance: Tolerance) -> Option<Solved> {
+fn solve<const N: usize, const L: usize>(terms: &Terms, sigma: f64, tolerance: Tolerance) -> Option<Solved<N>> {
     let outline = &terms.outline;
-    let n = terms.rules.order.boundary;
     let deepest = deepest(outline, sigma);
     let mut depth = seed(terms, sigma, deepest);
-    let mut equations = Equations::new(terms, sigma);
-    let mut slopes = Matrix::new(n);
+    let mut equations = Equations::<N, L>::new(terms, sigma);
     let mut ending = Ending { iterations: 0, residual: f64::INFINITY };
     while ending.iterations < ITERATIONS_MAX {
         let mut changes = equations.gaps(&depth)?;
         ending.iterations += 1;
         let newton = ending.iterations <= NEWTON_MAX;
         if newton {
-            equations.slopes(&depth, &mut slopes);
-            slopes.factor();
-            changes = slopes.solve(changes);
+            changes = elimination::solve(&mut equations.slopes(&depth), changes);
         } else if ending.iterations == NEWTON_MAX + 1 {
             changes.iter_mut().zip(equations.own_slopes()).for_each(|(change, slope)| *change /= slope);
         }
         let mut residual = 0.0_f64;
-        for (depth, change) in depth.iter_mut().zip(&changes).take(n) {
+        for (depth, change) in depth.iter_mut().zip(&changes) {
             if !change.is_finite() {
                 return None;
             }
@@ -114,14 +105,23 @@ pub(super) fn dot(a: &[f64], b: &[f64]) -> f64 {
 
 /// `ln(limit/B)` at the remaining times of the price's points, then at the whole time.
 pub(super) fn depth_at_price_points(terms: &Terms, sigma: f64, tolerance: Tolerance) -> Option<Depth> {
-    let Solved { depth, .. } = solve(terms, sigma, tolerance)?;
+    // The orders that the rules have, known when the loops are compiled.
+    match (terms.rules.order.boundary, terms.rules.order.equation) {
+        (6, 6) => depth_by::<6, 6>(terms, sigma, tolerance),
+        (8, 8) => depth_by::<8, 8>(terms, sigma, tolerance),
+        (10, 8) => depth_by::<10, 8>(terms, sigma, tolerance),
+        (20, 32) => depth_by::<20, 32>(terms, sigma, tolerance),
+        _ => None,
+    }
+}
+
+fn depth_by<const N: usize, const L: usize>(terms: &Terms, sigma: f64, tolerance: Tolerance) -> Option<Depth> {
+    let Solved { depth, .. } = solve::<N, L>(terms, sigma, tolerance)?;
     let rules = terms.rules;
     let squared = depth.map(|w| w * w);
-    let squared = squared.get(..rules.order.boundary)?;
     let mut out = Depth::new(rules.order.price + 1);
-    let rows = rules.price_matrix.chunks_exact(rules.order.boundary);
-    for (point, row) in out.values_mut().iter_mut().zip(rows) {
-        *point = dot(row, squared).max(0.0).sqrt();
+    for (point, row) in out.values_mut().iter_mut().zip(rules.price_matrix.chunks_exact(N)) {
+        *point = dot(row, &squared).max(0.0).sqrt();
     }
     if let (Some(last), Some(now)) = (out.values_mut().last_mut(), depth.first()) {
         *last = *now;
