@@ -45,6 +45,13 @@ const STEEPNESS_FINE_MAX: f64 = 45.0;
 /// Largest `sigma sqrt(T)` for the standard rules.
 const DEVIATION_MAX: f64 = 5.0;
 
+/// Steps of the search for a critical volatility; a usual one takes five.
+const CRITICAL_STEPS_MAX: u32 = 60;
+/// The longest of them, in the volatility's logarithm.
+const CRITICAL_STEP_MAX: f64 = 0.7;
+/// A step of this share of the volatility ends the search.
+const CRITICAL_TOLERANCE: f64 = 1e-9;
+
 /// What is known of the boundary at one grid volatility.
 #[derive(Clone, Debug)]
 enum Node {
@@ -164,7 +171,24 @@ impl BoundaryModel {
             let depth = solver::depth_at_price_points(terms, sigma, TOLERANCE_FINE)?;
             return Some(Boundary { outline, terms: Some(terms), sigma, depth });
         }
-        let terms = self.terms.get_or_init(|| Box::new(Terms::new(*outline, Rules::standard())));
+        let terms = self.standard_terms();
+        let mut depth = Depth::new(terms.rules.order.price + 1);
+        self.around(terms, sigma, |[a, b, c, d], shares| {
+            let four = a.values().iter().zip(b.values()).zip(c.values().iter().zip(d.values()));
+            for (w, ((a, b), (c, d))) in depth.values_mut().iter_mut().zip(four) {
+                *w = interpolated([*a, *b, *c, *d], shares);
+            }
+        })?;
+        Some(Boundary { outline, terms: Some(terms), sigma, depth })
+    }
+
+    fn standard_terms(&self) -> &Terms {
+        self.terms.get_or_init(|| Box::new(Terms::new(self.outline, Rules::standard())))
+    }
+
+    /// Hands on the solved nodes of the grid around a volatility, and the shares that they have in it; `None` where one is
+    /// unreliable.
+    fn around<R>(&self, terms: &Terms, sigma: f64, read: impl FnOnce([&Depth; 4], [f64; 4]) -> R) -> Option<R> {
         let position = ln(sigma) / SPACING - f64::from(FIRST);
         let cell = (position.max(1.0) as usize).min(COUNT - 3);
         let u = position - cell as f64;
@@ -182,17 +206,25 @@ impl BoundaryModel {
             return None;
         };
         // Lagrange's cubic through -1, 0, 1, 2.
-        let wa = -u * (u - 1.0) * (u - 2.0) / 6.0 * sigma;
-        let wb = (u + 1.0) * (u - 1.0) * (u - 2.0) / 2.0 * sigma;
-        let wc = -(u + 1.0) * u * (u - 2.0) / 2.0 * sigma;
-        let wd = (u + 1.0) * u * (u - 1.0) / 6.0 * sigma;
-        let mut depth = Depth::new(terms.rules.order.price + 1);
-        let four = a.values().iter().zip(b.values()).zip(c.values().iter().zip(d.values()));
-        for (w, ((a, b), (c, d))) in depth.values_mut().iter_mut().zip(four) {
-            let value = wa * a + wb * b + wc * c + wd * d;
-            *w = if value > 0.0 { value } else { 0.0 };
+        let shares = [
+            -u * (u - 1.0) * (u - 2.0) / 6.0 * sigma,
+            (u + 1.0) * (u - 1.0) * (u - 2.0) / 2.0 * sigma,
+            -(u + 1.0) * u * (u - 2.0) / 2.0 * sigma,
+            (u + 1.0) * u * (u - 1.0) / 6.0 * sigma,
+        ];
+        Some(read([a, b, c, d], shares))
+    }
+
+    /// `ln(limit/B)` at the whole time, as [`BoundaryModel::at`] has it.
+    fn depth_now(&self, sigma: f64) -> Option<f64> {
+        let steepness = self.steepness(sigma)?;
+        if self.always_fine || !self.is_coarse_enough(sigma, steepness) {
+            return self.at(sigma)?.depth.values().last().copied();
         }
-        Some(Boundary { outline, terms: Some(terms), sigma, depth })
+        let last = |depth: &Depth| depth.values().last().copied();
+        self.around(self.standard_terms(), sigma, |[a, b, c, d], shares| {
+            Some(interpolated([last(a)?, last(b)?, last(c)?, last(d)?], shares))
+        })?
     }
 
     /// The American put of strike 1 at one spot and volatility, boundary and all, without the grid of volatilities:
@@ -231,48 +263,47 @@ impl BoundaryModel {
         if self.outline.regime != Regime::SingleBoundary || wanted.is_nan() || wanted <= 0.0 {
             return None;
         }
-        let excess = |s: f64| Some(self.at(s)?.depth.values().last()? - wanted);
-        // Depth grows nearly like sigma; a factor of 1.5 either way brackets it in a few steps.
-        let mut low = (wanted / (2.0 * self.outline.root_time)).clamp(0.02, 1.0);
-        let mut high = low;
-        if excess(low)? >= 0.0 {
-            while excess(low)? >= 0.0 {
-                if low <= VOLATILITY_MIN {
-                    return Some(low);
+        // In logarithms the depth is nearly linear in the volatility, with a slope near one: secants, within a bracket.
+        let (mut low, mut high) = (VOLATILITY_MIN, VOLATILITY_MAX);
+        let mut sigma = (wanted / (2.0 * self.outline.root_time)).clamp(0.02, 1.0);
+        let mut before: Option<(f64, f64)> = None;
+        for _ in 0..CRITICAL_STEPS_MAX {
+            let (place, gap) = (ln(sigma), ln(self.depth_now(sigma)? / wanted));
+            if gap >= 0.0 {
+                if sigma <= VOLATILITY_MIN {
+                    return Some(sigma);
                 }
-                high = low;
-                low = (low / 1.5).max(VOLATILITY_MIN);
-            }
-        } else {
-            while excess(high)? < 0.0 {
-                if high >= VOLATILITY_MAX {
+                high = sigma;
+            } else {
+                if sigma >= VOLATILITY_MAX {
                     return None;
                 }
-                low = high;
-                high = (high * 1.5).min(VOLATILITY_MAX);
+                low = sigma;
             }
-        }
-        let (mut at_low, mut at_high) = (excess(low)?, excess(high)?);
-        for _ in 0..60 {
-            if high - low <= 1e-9 * high {
-                break;
-            }
-            // Illinois; the depth is nearly a power of sigma, so few steps do.
-            let middle = (low - at_low * (high - low) / (at_high - at_low)).clamp(low, high);
-            let value = excess(middle)?;
-            if value >= 0.0 {
-                (high, at_high) = (middle, value);
-                at_low *= 0.5;
+            let slope = before.map_or(1.0, |(p, g)| (gap - g) / (place - p));
+            let step = if slope > 0.2 { -gap / slope } else { -gap };
+            before = gap.is_finite().then_some((place, gap));
+            let next = sigma * exp(step.clamp(-CRITICAL_STEP_MAX, CRITICAL_STEP_MAX));
+            // An end of all volatilities may be tried, an end of the bracket was.
+            let next = if next <= low && low > VOLATILITY_MIN || next >= high && high < VOLATILITY_MAX {
+                (low * high).sqrt()
             } else {
-                (low, at_low) = (middle, value);
-                at_high *= 0.5;
+                next.clamp(VOLATILITY_MIN, VOLATILITY_MAX)
+            };
+            if (next - sigma).abs() <= CRITICAL_TOLERANCE * sigma || high - low <= CRITICAL_TOLERANCE * high {
+                return Some(next);
             }
-            if value.abs() < 1e-13 {
-                return Some(middle);
-            }
+            sigma = next;
         }
-        Some(0.5 * (low + high))
+        Some((low * high).sqrt())
     }
+}
+
+/// Four nodes' values in their shares, never below zero.
+#[inline(always)]
+fn interpolated([a, b, c, d]: [f64; 4], [wa, wb, wc, wd]: [f64; 4]) -> f64 {
+    let value = wa * a + wb * b + wc * c + wd * d;
+    if value > 0.0 { value } else { 0.0 }
 }
 
 fn solve_node(terms: &Terms, index: usize) -> Node {
