@@ -34,7 +34,7 @@ pub const VOLATILITY_MAX: f64 = 13.0;
 const TOLERANCE: Tolerance = Tolerance { first: 1e-5, left: 2e-7 };
 const TOLERANCE_FINE: Tolerance = Tolerance { first: 0.0, left: 1e-11 };
 /// Of one option by itself.
-const TOLERANCE_ALONE: Tolerance = Tolerance { first: 5e-5, left: 3e-6 };
+const TOLERANCE_ALONE: Tolerance = Tolerance { first: 3e-5, left: 1e-6 };
 const TOLERANCE_CAREFUL: Tolerance = Tolerance { first: 1e-5, left: 2e-7 };
 
 /// Drift over deviation, `|r - q| sqrt(T) / sigma`, up to which the standard rules resolve the kernels to 1e-5 of the
@@ -239,7 +239,7 @@ impl BoundaryModel {
         }
         let steepness = self.steepness(sigma)?;
         let (rules, tolerance) = match accuracy {
-            Accuracy::Standard if self.is_coarse_enough(2.0 * sigma, 2.0 * steepness) => {
+            Accuracy::Standard if self.is_coarse_enough(2.5 * sigma, 2.0 * steepness) => {
                 (Rules::light(), TOLERANCE_ALONE)
             }
             Accuracy::Standard if self.is_coarse_enough(sigma, steepness) => (Rules::standard(), TOLERANCE),
@@ -393,7 +393,7 @@ impl Boundary<'_> {
 fn premium(terms: &Terms, sigma: f64, depth: &[f64], spot: f64, log_spot: f64) -> f64 {
     // The numbers of points that the rules have, known when the loops are compiled.
     match terms.rules.order.price {
-        14 => premium_by::<14>(terms, sigma, depth, spot, log_spot),
+        16 => premium_by::<16>(terms, sigma, depth, spot, log_spot),
         20 => premium_by::<20>(terms, sigma, depth, spot, log_spot),
         24 => premium_by::<24>(terms, sigma, depth, spot, log_spot),
         64 => premium_by::<64>(terms, sigma, depth, spot, log_spot),

@@ -105,7 +105,7 @@ impl Rules {
     /// One option by itself to 5e-7 of the strike.
     pub(super) fn light() -> &'static Self {
         static RULES: LazyLock<Rules> =
-            LazyLock::new(|| Rules::new(Order { boundary: 6, equation: 6, price: 14, exact: false }));
+            LazyLock::new(|| Rules::new(Order { boundary: 7, equation: 6, price: 16, exact: false }));
         &RULES
     }
 

@@ -107,7 +107,7 @@ pub(super) fn dot(a: &[f64], b: &[f64]) -> f64 {
 pub(super) fn depth_at_price_points(terms: &Terms, sigma: f64, tolerance: Tolerance) -> Option<Depth> {
     // The orders that the rules have, known when the loops are compiled.
     match (terms.rules.order.boundary, terms.rules.order.equation) {
-        (6, 6) => depth_by::<6, 6>(terms, sigma, tolerance),
+        (7, 6) => depth_by::<7, 6>(terms, sigma, tolerance),
         (8, 8) => depth_by::<8, 8>(terms, sigma, tolerance),
         (10, 8) => depth_by::<10, 8>(terms, sigma, tolerance),
         (20, 32) => depth_by::<20, 32>(terms, sigma, tolerance),
