@@ -125,6 +125,8 @@ where
         }
         for _ in 0..PASSES {
             if let Poll::Ready(served) = connection.as_mut().poll(context) {
+                // Calls that came with the connection's end begin all the same: quotes may be among them.
+                calls.begin();
                 return Poll::Ready(served);
             }
             // Answers are queued now; the next poll of the connection writes them.

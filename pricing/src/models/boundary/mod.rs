@@ -45,13 +45,6 @@ const STEEPNESS_FINE_MAX: f64 = 45.0;
 /// Largest `sigma sqrt(T)` for the standard rules.
 const DEVIATION_MAX: f64 = 5.0;
 
-/// Steps of the search for a critical volatility; a usual one takes five.
-const CRITICAL_STEPS_MAX: u32 = 60;
-/// The longest of them, in the volatility's logarithm.
-const CRITICAL_STEP_MAX: f64 = 0.7;
-/// A step of this share of the volatility ends the search.
-const CRITICAL_TOLERANCE: f64 = 1e-9;
-
 /// What is known of the boundary at one grid volatility.
 #[derive(Clone, Debug)]
 enum Node {
@@ -263,39 +256,47 @@ impl BoundaryModel {
         if self.outline.regime != Regime::SingleBoundary || wanted.is_nan() || wanted <= 0.0 {
             return None;
         }
-        // In logarithms the depth is nearly linear in the volatility, with a slope near one: secants, within a bracket.
-        let (mut low, mut high) = (VOLATILITY_MIN, VOLATILITY_MAX);
-        let mut sigma = (wanted / (2.0 * self.outline.root_time)).clamp(0.02, 1.0);
-        let mut before: Option<(f64, f64)> = None;
-        for _ in 0..CRITICAL_STEPS_MAX {
-            let (place, gap) = (ln(sigma), ln(self.depth_now(sigma)? / wanted));
-            if gap >= 0.0 {
-                if sigma <= VOLATILITY_MIN {
-                    return Some(sigma);
+        let excess = |s: f64| Some(self.depth_now(s)? - wanted);
+        // Depth grows nearly like sigma; a factor of 1.5 either way brackets it in a few steps.
+        let mut low = (wanted / (2.0 * self.outline.root_time)).clamp(0.02, 1.0);
+        let mut high = low;
+        if excess(low)? >= 0.0 {
+            while excess(low)? >= 0.0 {
+                if low <= VOLATILITY_MIN {
+                    return Some(low);
                 }
-                high = sigma;
-            } else {
-                if sigma >= VOLATILITY_MAX {
+                high = low;
+                low = (low / 1.5).max(VOLATILITY_MIN);
+            }
+        } else {
+            while excess(high)? < 0.0 {
+                if high >= VOLATILITY_MAX {
                     return None;
                 }
-                low = sigma;
+                low = high;
+                high = (high * 1.5).min(VOLATILITY_MAX);
             }
-            let slope = before.map_or(1.0, |(p, g)| (gap - g) / (place - p));
-            let step = if slope > 0.2 { -gap / slope } else { -gap };
-            before = gap.is_finite().then_some((place, gap));
-            let next = sigma * exp(step.clamp(-CRITICAL_STEP_MAX, CRITICAL_STEP_MAX));
-            // An end of all volatilities may be tried, an end of the bracket was.
-            let next = if next <= low && low > VOLATILITY_MIN || next >= high && high < VOLATILITY_MAX {
-                (low * high).sqrt()
-            } else {
-                next.clamp(VOLATILITY_MIN, VOLATILITY_MAX)
-            };
-            if (next - sigma).abs() <= CRITICAL_TOLERANCE * sigma || high - low <= CRITICAL_TOLERANCE * high {
-                return Some(next);
-            }
-            sigma = next;
         }
-        Some((low * high).sqrt())
+        let (mut at_low, mut at_high) = (excess(low)?, excess(high)?);
+        for _ in 0..60 {
+            if high - low <= 1e-9 * high {
+                break;
+            }
+            // Illinois; the depth is nearly a power of sigma, so few steps do.
+            let middle = (low - at_low * (high - low) / (at_high - at_low)).clamp(low, high);
+            let value = excess(middle)?;
+            if value >= 0.0 {
+                (high, at_high) = (middle, value);
+                at_low *= 0.5;
+            } else {
+                (low, at_low) = (middle, value);
+                at_high *= 0.5;
+            }
+            if value.abs() < 1e-13 {
+                return Some(middle);
+            }
+        }
+        Some(0.5 * (low + high))
     }
 }
 
@@ -338,8 +339,9 @@ impl Boundary<'_> {
         if log_spot <= self.outline.log_limit - self.depth_now() {
             return Some(exercise);
         }
-        let value = self.european(spot) + premium(terms, self.sigma, self.depth.values(), spot, log_spot).max(0.0);
-        Some(value.max(exercise))
+        let premium = premium(terms, self.sigma, self.depth.values(), spot, log_spot);
+        // The larger of nothing and no number would be nothing.
+        (!premium.is_nan()).then(|| (self.european(spot) + premium.max(0.0)).max(exercise))
     }
 
     /// Whether the put at `spot` is exercised at once.

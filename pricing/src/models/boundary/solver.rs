@@ -15,68 +15,72 @@ pub(super) struct Tolerance {
     pub left: f64,
 }
 
-/// How an iteration ended.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Ending {
-    /// Steps taken.
-    pub iterations: u32,
-    /// About what the last step moved prices by, as a share of the strike.
-    pub residual: f64,
-}
-
-/// A solved boundary: `w = ln(limit / B)` at the unknown nodes, from expiry's far end down.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct Solved<const N: usize> {
-    pub depth: [f64; N],
-    pub ending: Ending,
-}
-
-/// Steps of Newton's method; where they do not settle, plain iteration goes on.
+/// Steps of Newton's method; where they do not settle, plain iteration begins anew.
 const NEWTON_MAX: u32 = 8;
 const ITERATIONS_MAX: u32 = 100;
+/// No step of Newton's method that moves prices by more is the last, however steps shrink.
+const LAST_STEP_MAX: f64 = 2e-4;
 
-/// Solves the boundary of a put with strike 1; `None` where the iteration did not settle.
+/// Solves the boundary of a put with strike 1: `w = ln(limit / B)` at the unknown nodes, from expiry's far end down. `None`
+/// where the iteration did not settle.
 ///
 /// # Formula
-/// The gaps of [`Equations`] by Newton's method with all of their derivatives, which are kept as long as they serve. Two
-/// or three steps do where plain iteration takes five to ten. A few boundaries near the end of what the rules resolve do
-/// not settle so, because the polynomial is cut off at zero; plain iteration ends those, after a Jacobi-Newton step on
-/// the terms outside the integrals.
-fn solve<const N: usize, const L: usize>(terms: &Terms, sigma: f64, tolerance: Tolerance) -> Option<Solved<N>> {
+/// The gaps of [`Equations`] by Newton's method with all of their derivatives: two or three steps do where plain
+/// iteration takes five to ten. A few boundaries near the end of what the rules resolve do not settle so, because the
+/// polynomial is cut off at zero or a node is held at the perpetual depth; plain iteration solves those from the first
+/// guess, after a Jacobi-Newton step on the terms outside the integrals.
+fn solve<const N: usize, const L: usize>(terms: &Terms, sigma: f64, tolerance: Tolerance) -> Option<[f64; N]> {
     let outline = &terms.outline;
     let deepest = deepest(outline, sigma);
-    let mut depth = seed(terms, sigma, deepest);
+    let guess = seed(terms, sigma, deepest);
+    let mut depth = guess;
     let mut equations = Equations::<N, L>::new(terms, sigma);
-    let mut ending = Ending { iterations: 0, residual: f64::INFINITY };
-    while ending.iterations < ITERATIONS_MAX {
-        let mut changes = equations.gaps(&depth)?;
-        ending.iterations += 1;
-        let newton = ending.iterations <= NEWTON_MAX;
-        if newton {
-            changes = elimination::solve(&mut equations.slopes(&depth), changes);
-        } else if ending.iterations == NEWTON_MAX + 1 {
-            changes.iter_mut().zip(equations.own_slopes()).for_each(|(change, slope)| *change /= slope);
+    let mut newton_max = NEWTON_MAX;
+    let mut before = f64::INFINITY;
+    for iteration in 1..=ITERATIONS_MAX {
+        let newton = iteration <= newton_max;
+        if iteration == newton_max + 1 {
+            depth = guess;
         }
-        let mut residual = 0.0_f64;
-        for (depth, change) in depth.iter_mut().zip(&changes) {
-            if !change.is_finite() {
+        let step = equations.gaps(&depth).map(|mut gaps| {
+            if newton {
+                elimination::solve(&mut equations.slopes(&depth), gaps)
+            } else {
+                if iteration == newton_max + 1 {
+                    gaps.iter_mut().zip(equations.own_slopes()).for_each(|(gap, slope)| *gap /= slope);
+                }
+                gaps
+            }
+        });
+        let Some(changes) = step.filter(|changes| changes.iter().all(|change| change.is_finite())) else {
+            if !newton {
                 return None;
             }
-            let next = (*depth + change).max(0.5 * *depth).min(deepest);
+            newton_max = iteration;
+            continue;
+        };
+        let (mut residual, mut held) = (0.0_f64, false);
+        for (depth, change) in depth.iter_mut().zip(&changes) {
+            let free = *depth + change;
+            let next = free.max(0.5 * *depth).min(deepest);
+            held |= next != free;
             residual = residual.max((next - *depth).abs() * price_weight(outline, *depth));
             *depth = next;
         }
         residual /= sigma * outline.root_time;
-        let shrunk = residual / ending.residual;
-        ending.residual = residual;
-        let settled = if ending.iterations == 1 {
-            residual <= tolerance.first
+        let shrunk = residual / before;
+        let settled = if !newton {
+            residual <= tolerance.left
+        } else if iteration == 1 {
+            !held && residual <= tolerance.first
         } else {
-            residual * if newton { shrunk * shrunk } else { 1.0 } <= tolerance.left
+            // Errors square themselves: the next step would be shorter by the square of what this one was.
+            !held && residual <= LAST_STEP_MAX && residual * shrunk * shrunk <= tolerance.left
         };
         if settled {
-            return Some(Solved { depth, ending });
+            return Some(depth);
         }
+        before = residual;
     }
     None
 }
@@ -116,7 +120,7 @@ pub(super) fn depth_at_price_points(terms: &Terms, sigma: f64, tolerance: Tolera
 }
 
 fn depth_by<const N: usize, const L: usize>(terms: &Terms, sigma: f64, tolerance: Tolerance) -> Option<Depth> {
-    let Solved { depth, .. } = solve::<N, L>(terms, sigma, tolerance)?;
+    let depth = solve::<N, L>(terms, sigma, tolerance)?;
     let rules = terms.rules;
     let squared = depth.map(|w| w * w);
     let mut out = Depth::new(rules.order.price + 1);
