@@ -248,18 +248,24 @@ mod tests {
         Ok(response.headers()["peer"].to_str().unwrap().to_owned())
     }
 
+    /// A call in a task of its own.
+    fn calling(
+        channel: &Channel,
+        path: &'static str,
+    ) -> tokio::task::JoinHandle<Result<String, tonic::transport::Error>> {
+        let channel = channel.clone();
+        tokio::spawn(async move { call(&channel, path).await })
+    }
+
     #[tokio::test]
     async fn calls_that_wait_are_woken_and_one_that_panics_ends_alone() {
         let (_switch, drain) = DrainSwitch::new();
         let (channel, _serving) = served(drain).await;
         let peer = call(&channel, "/now").await.unwrap();
-        let many = (0..200).map(|i| {
-            let channel = channel.clone();
-            let path = ["/late", "/now", "/own", "/panic"][i % 4];
-            tokio::spawn(async move { (path, call(&channel, path).await) })
-        });
-        for answered in many.collect::<Vec<_>>() {
-            match answered.await.unwrap() {
+        let paths = ["/late", "/now", "/own", "/panic"].into_iter().cycle().take(200);
+        let many: Vec<_> = paths.map(|path| (path, calling(&channel, path))).collect();
+        for (path, answered) in many {
+            match (path, answered.await.unwrap()) {
                 ("/panic", answered) => assert!(answered.is_err()),
                 (path, answered) => assert_eq!(answered.unwrap(), peer, "{path}: the same connection"),
             }
@@ -271,10 +277,7 @@ mod tests {
     async fn a_drain_lets_calls_end_and_waits_for_no_handshake() {
         let (switch, drain) = DrainSwitch::new();
         let (channel, serving) = served(drain).await;
-        let late = tokio::spawn({
-            let channel = channel.clone();
-            async move { call(&channel, "/late").await }
-        });
+        let late = calling(&channel, "/late");
         call(&channel, "/now").await.unwrap();
         switch.begin();
         assert!(late.await.unwrap().is_ok());
@@ -291,10 +294,7 @@ mod tests {
     async fn a_service_that_is_dropped_cuts_its_connections() {
         let (_switch, drain) = DrainSwitch::new();
         let (channel, serving) = served(drain).await;
-        let never = tokio::spawn({
-            let channel = channel.clone();
-            async move { call(&channel, "/never").await }
-        });
+        let never = calling(&channel, "/never");
         call(&channel, "/now").await.unwrap();
         serving.abort();
         assert!(never.await.unwrap().is_err());

@@ -429,3 +429,29 @@ fn premium_by<const P: usize>(terms: &Terms, sigma: f64, depth: &[f64], spot: f6
 fn density(x: f64) -> f64 {
     INV_SQRT_2PI * exp(-0.5 * x * x)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::rules::Rules;
+    use super::terms::{Outline, Terms};
+    use super::{Boundary, TOLERANCE, TOLERANCE_ALONE, TOLERANCE_CAREFUL, TOLERANCE_FINE, solver};
+
+    #[test]
+    fn every_order_of_the_rules_is_solved_and_priced() {
+        let outline = Outline::new(0.05, 0.02, 0.7);
+        let price = |rules, tolerance| {
+            let terms = Terms::new(outline, rules);
+            let depth = solver::depth_at_price_points(&terms, 0.3, tolerance).unwrap();
+            Boundary { outline: &outline, terms: Some(&terms), sigma: 0.3, depth }.put(0.95).unwrap()
+        };
+        let fine = price(Rules::fine(), TOLERANCE_FINE);
+        for (rules, tolerance, error) in [
+            (Rules::light(), TOLERANCE_ALONE, 2e-6),
+            (Rules::standard(), TOLERANCE, 5e-7),
+            (Rules::careful(), TOLERANCE_CAREFUL, 2e-7),
+        ] {
+            let price = price(rules, tolerance);
+            assert!((price - fine).abs() < error, "{price} {fine} {:?}", rules.order);
+        }
+    }
+}

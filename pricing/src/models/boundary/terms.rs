@@ -73,37 +73,32 @@ pub(super) struct Points {
 
 impl Points {
     fn new(outline: &Outline, roots: &[f64], rule: &AngleRule, exact: bool) -> Self {
-        points(outline, roots, rule, exact)
-    }
-}
-
-/// See [`Points`].
-fn points(outline: &Outline, roots: &[f64], rule: &AngleRule, exact: bool) -> Points {
-    let count = roots.len() * rule.sine.len();
-    let mut root = Vec::with_capacity(count);
-    let mut weight = Vec::with_capacity(count);
-    for root_tau in roots {
-        root.extend(rule.sine.iter().map(|sine| root_tau * sine));
-        let tau = root_tau * root_tau;
-        weight.extend(rule.weight.iter().map(|w| tau * w));
-    }
-    let (mut inverse_root, mut rate_kernel, mut yield_kernel) = (root.clone(), weight.clone(), weight);
-    for inverse in &mut inverse_root {
-        *inverse = 1.0 / *inverse;
-    }
-    let (rate, dividend_yield) = (outline.rate, outline.dividend_yield);
-    // Rates are bounded, so that the exponents stay in the range that needs no care.
-    let decay = |kernels: &mut [f64], rate: f64| {
-        let points = kernels.iter_mut().zip(&root);
-        if exact {
-            points.for_each(|(kernel, root)| *kernel = rate * *kernel * exp_normal(-rate * root * root));
-        } else {
-            points.for_each(|(kernel, root)| *kernel = rate * *kernel * exp_short(-rate * root * root));
+        let count = roots.len() * rule.sine.len();
+        let mut root = Vec::with_capacity(count);
+        let mut weight = Vec::with_capacity(count);
+        for root_tau in roots {
+            root.extend(rule.sine.iter().map(|sine| root_tau * sine));
+            let tau = root_tau * root_tau;
+            weight.extend(rule.weight.iter().map(|w| tau * w));
         }
-    };
-    decay(&mut rate_kernel, rate);
-    decay(&mut yield_kernel, dividend_yield);
-    Points { root, inverse_root, rate_kernel, yield_kernel }
+        let (mut inverse_root, mut rate_kernel, mut yield_kernel) = (root.clone(), weight.clone(), weight);
+        for inverse in &mut inverse_root {
+            *inverse = 1.0 / *inverse;
+        }
+        let (rate, dividend_yield) = (outline.rate, outline.dividend_yield);
+        // Rates are bounded, so that the exponents stay in the range that needs no care.
+        let decay = |kernels: &mut [f64], rate: f64| {
+            let points = kernels.iter_mut().zip(&root);
+            if exact {
+                points.for_each(|(kernel, root)| *kernel = rate * *kernel * exp_normal(-rate * root * root));
+            } else {
+                points.for_each(|(kernel, root)| *kernel = rate * *kernel * exp_short(-rate * root * root));
+            }
+        };
+        decay(&mut rate_kernel, rate);
+        decay(&mut yield_kernel, dividend_yield);
+        Self { root, inverse_root, rate_kernel, yield_kernel }
+    }
 }
 
 // Below this, early exercise is worth less than 1e-11 of the strike: at most r T.
