@@ -15,29 +15,21 @@ pub(super) struct Tolerance {
     pub left: f64,
 }
 
-/// A solved boundary.
-#[derive(Clone, Debug)]
-struct Solved<const N: usize> {
-    /// `w = ln(limit / B)` at the unknown nodes, from expiry's far end down.
-    depth: [f64; N],
-    /// Steps taken.
-    iterations: u32,
-}
-
 /// Steps of Newton's method; where they do not settle, plain iteration begins anew.
 const NEWTON_MAX: u32 = 8;
 const ITERATIONS_MAX: u32 = 100;
 /// No step of Newton's method that moves prices by more is the last, however steps shrink.
 const LAST_STEP_MAX: f64 = 2e-4;
 
-/// Solves the boundary of a put with strike 1; `None` where the iteration did not settle.
+/// Solves the boundary of a put with strike 1: `w = ln(limit / B)` at the unknown nodes, from expiry's far end down, and the
+/// steps that it took. `None` where the iteration did not settle.
 ///
 /// # Formula
 /// The gaps of [`Equations`] by Newton's method with all of their derivatives: two or three steps do where plain
 /// iteration takes five to ten. A few boundaries near the end of what the rules resolve do not settle so, because the
 /// polynomial is cut off at zero or a node is held at the perpetual depth; plain iteration solves those from the first
 /// guess, after a Jacobi-Newton step on the terms outside the integrals.
-fn solve<const N: usize, const L: usize>(terms: &Terms, sigma: f64, tolerance: Tolerance) -> Option<Solved<N>> {
+fn solve<const N: usize, const L: usize>(terms: &Terms, sigma: f64, tolerance: Tolerance) -> Option<([f64; N], u32)> {
     let outline = &terms.outline;
     let deepest = deepest(outline, sigma);
     let guess = seed(terms, sigma, deepest);
@@ -86,7 +78,7 @@ fn solve<const N: usize, const L: usize>(terms: &Terms, sigma: f64, tolerance: T
             !held && residual <= LAST_STEP_MAX && residual * shrunk * shrunk <= tolerance.left
         };
         if settled {
-            return Some(Solved { depth, iterations: iteration });
+            return Some((depth, iteration));
         }
         before = residual;
     }
@@ -128,7 +120,7 @@ pub(super) fn depth_at_price_points(terms: &Terms, sigma: f64, tolerance: Tolera
 }
 
 fn depth_by<const N: usize, const L: usize>(terms: &Terms, sigma: f64, tolerance: Tolerance) -> Option<Depth> {
-    let Solved { depth, .. } = solve::<N, L>(terms, sigma, tolerance)?;
+    let (depth, _) = solve::<N, L>(terms, sigma, tolerance)?;
     let rules = terms.rules;
     let squared = depth.map(|w| w * w);
     let mut out = Depth::new(rules.order.price + 1);
@@ -170,15 +162,15 @@ mod tests {
             let outline = Outline::new(rate, dividend_yield, time);
             assert_eq!(outline.regime, Regime::SingleBoundary);
             let of = |rules| Terms::new(outline, rules);
-            let solved = solve::<8, 8>(&of(Rules::standard()), sigma, tolerance).unwrap();
-            let fine = solve::<20, 32>(&of(Rules::fine()), sigma, finest).unwrap();
+            let (own, taken) = solve::<8, 8>(&of(Rules::standard()), sigma, tolerance).unwrap();
+            let (fine, taken_finest) = solve::<20, 32>(&of(Rules::fine()), sigma, finest).unwrap();
             // Depths now, of different nodes and points.
-            let (own, wanted) = (solved.depth[0], fine.depth[0]);
+            let (own, wanted) = (own[0], fine[0]);
             assert!((own - wanted).abs() < 2e-3 * wanted, "{own} {wanted}: {rate} {dividend_yield} {time} {sigma}");
-            assert!(solved.iterations <= NEWTON_MAX && fine.iterations <= NEWTON_MAX);
+            assert!(taken <= NEWTON_MAX && taken_finest <= NEWTON_MAX);
             count += 1;
-            steps += solved.iterations;
-            steps_finest += fine.iterations;
+            steps += taken;
+            steps_finest += taken_finest;
         }
         assert!(steps <= 3 * count, "{steps} steps for {count} boundaries");
         assert!(steps_finest <= 4 * count, "{steps_finest} at the finest");
