@@ -2,7 +2,7 @@
 
 use std::hint::black_box;
 
-use closemark_pricing::models::{Accuracy, ModelInput, PricedOption, SliceModel, black};
+use closemark_pricing::models::{Accuracy, ModelDividend, ModelInput, PricedOption, SliceModel, black};
 use closemark_pricing::vocabulary::{ExerciseStyle, OptionType};
 
 /// A kernel: its name, what one unit of it is, and the function that runs so many units.
@@ -16,7 +16,7 @@ pub struct Kernel {
 }
 
 /// All of them, in the order of the tables.
-pub const KERNELS: [Kernel; 9] = [
+pub const KERNELS: [Kernel; 12] = [
     Kernel { name: "european-price", unit: "price, scalar", run: european_price },
     Kernel { name: "european-price-batch", unit: "price in a batch", run: european_price_batch },
     Kernel { name: "european-iv", unit: "volatility, scalar", run: european_iv },
@@ -26,6 +26,9 @@ pub const KERNELS: [Kernel; 9] = [
     Kernel { name: "american-price-shared", unit: "price on a solved slice", run: american_shared },
     Kernel { name: "american-iv", unit: "volatility, 40 strikes, boundaries included", run: american_iv },
     Kernel { name: "american-greeks", unit: "five sensitivities on a solved slice", run: american_greeks },
+    Kernel { name: "dividend-price", unit: "price, 40 strikes, three dividends", run: dividend_price },
+    Kernel { name: "dividend-iv", unit: "volatility, 40 strikes, three dividends", run: dividend_iv },
+    Kernel { name: "dividend-greeks", unit: "five sensitivities, 40 strikes, three dividends", run: dividend_greeks },
 ];
 
 const SPOT: f64 = 100.0;
@@ -44,6 +47,24 @@ pub fn slice(exercise_style: ExerciseStyle) -> SliceModel {
         borrow: BORROW,
         forward: SPOT * libm::exp((RATE - BORROW) * time),
         dividends: Vec::new(),
+    })
+}
+
+/// An American slice of nine months with a dividend in each quarter.
+fn paying_slice() -> SliceModel {
+    let time = 0.75;
+    let dividends: Vec<ModelDividend> =
+        [0.1, 0.35, 0.6].map(|time| ModelDividend { time, amount: 0.5 }).into_iter().collect();
+    let carry = RATE - BORROW;
+    let paid: f64 = dividends.iter().map(|paid| paid.amount * libm::exp(carry * (time - paid.time))).sum();
+    SliceModel::new(ModelInput {
+        exercise_style: ExerciseStyle::American,
+        spot: SPOT,
+        time_to_expiry: time,
+        discount_factor: libm::exp(-RATE * time),
+        borrow: BORROW,
+        forward: SPOT * libm::exp(carry * time) - paid,
+        dividends,
     })
 }
 
@@ -162,6 +183,31 @@ fn american_greeks(count: usize) -> usize {
         for (strike, sigma) in strikes.iter().zip(&sigmas) {
             black_box(model.greeks(out_of_the_money(*strike), black_box(*strike), *sigma));
         }
+    }
+    rounds(count) * STRIKES
+}
+
+fn dividend_price(count: usize) -> usize {
+    let (strikes, sigmas) = smile();
+    let mut out = vec![0.0; STRIKES];
+    for _ in 0..rounds(count) {
+        black_box(paying_slice().prices(OptionType::Put, black_box(&strikes), &sigmas, &mut out));
+    }
+    rounds(count) * STRIKES
+}
+
+fn dividend_iv(count: usize) -> usize {
+    let quotes = quotes(&paying_slice(), OptionType::Put);
+    for _ in 0..rounds(count) {
+        black_box(paying_slice().implied_volatilities(OptionType::Put, black_box(&quotes)));
+    }
+    rounds(count) * quotes.len()
+}
+
+fn dividend_greeks(count: usize) -> usize {
+    let (strikes, sigmas) = smile();
+    for _ in 0..rounds(count) {
+        black_box(paying_slice().greeks_many(OptionType::Put, black_box(&strikes), &sigmas));
     }
     rounds(count) * STRIKES
 }

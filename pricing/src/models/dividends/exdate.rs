@@ -10,6 +10,12 @@ use crate::math::{exp, ln, normal_cdf_short};
 /// Adding it rounds a small number to an integer, which stands in the last bits.
 const ROUNDER: f64 = 6_755_399_441_055_744.0;
 
+/// The larger of a number and a bound; the bound where there is no number.
+#[inline(always)]
+fn above(x: f64, bound: f64) -> f64 {
+    if x > bound { x } else { bound }
+}
+
 /// What the option is worth just after an ex-date, at any price.
 enum After<'a, const N: usize> {
     Grid(Later<'a, N>),
@@ -19,6 +25,7 @@ enum After<'a, const N: usize> {
 
 impl<const N: usize> After<'_, N> {
     /// Values at prices `s`, whose logarithms are known too (minus infinity at zero).
+    #[inline(always)]
     fn values(&self, claim: &Claim<'_, N>, s: &Lane<N>, log_s: &Lane<N>) -> Lane<N> {
         match self {
             Self::Grid(later) => later.values(claim, s, log_s),
@@ -38,8 +45,9 @@ impl<const N: usize> After<'_, N> {
     }
 }
 
-/// `V(S, t-) = max(g(S), V(max(S - d, 0), t+))`, by cubic interpolation of the later grid, or from Black's formula where
-/// there is none.
+/// `V(S, t-) = max(g(S), V(max(S - d, 0), t+))`, by interpolation of the later grid, or from Black's formula where there is
+/// none.
+#[inline(always)]
 pub(super) fn drop_dividend<const N: usize>(
     claim: &Claim<'_, N>,
     grid: &mut Grid<N>,
@@ -56,7 +64,7 @@ pub(super) fn drop_dividend<const N: usize>(
     for (j, (s, values)) in prices.iter().zip(values.iter_mut()).enumerate() {
         let mut dropped = [0.0; N];
         for l in 0..N {
-            dropped[l] = (s[l] - dividend).max(0.0);
+            dropped[l] = above(s[l] - dividend, 0.0);
         }
         let mut logs = log_one_less(s, dividend);
         for l in 0..N {
@@ -217,6 +225,7 @@ fn spread_one<const N: usize>(values: &mut [Lane<N>], kink: Crossing, j: usize, 
 }
 
 /// `ln(1 - d/s)`, minus infinity where the dividend is the larger; a short series where it is small beside the price.
+#[inline(always)]
 fn log_one_less<const N: usize>(s: &Lane<N>, dividend: f64) -> Lane<N> {
     let mut logs = [0.0; N];
     for l in 0..N {
@@ -269,47 +278,70 @@ impl<'a, const N: usize> Later<'a, N> {
         later
     }
 
-    /// Values at prices `s`, whose logarithms are known too.
+    /// Values at prices `s`, whose logarithms are known too, by the polynomial through six nodes.
+    #[inline(always)]
     fn values(&self, claim: &Claim<'_, N>, s: &Lane<N>, log_s: &Lane<N>) -> Lane<N> {
-        let nodes = &self.grid.values;
-        let last = nodes.len() as f64 - 1.0;
-        let mut places = [0.0; N];
+        let nodes = self.grid.values.as_flattened();
+        let last = self.grid.values.len() as f64 - 1.0;
+        let (mut places, mut x, mut below) = ([0.0; N], [0.0; N], [0_u64; N]);
         for l in 0..N {
             places[l] = (log_s[l] - self.log_first[l]) * self.per_spacing[l];
+            // The node below, three from either end, found by what rounding to an integer leaves in the last bits.
+            let middle = above(places[l] - 0.5, 2.0);
+            let middle = if middle < last - 3.0 { middle } else { last - 3.0 } + ROUNDER;
+            below[l] = middle.to_bits();
+            x[l] = places[l] - (middle - ROUNDER);
         }
-        let (mut x, mut rounded) = ([0.0; N], [0_u64; N]);
+        let mut six = [[0.0; N]; 6];
         for l in 0..N {
-            // The node below, found by what rounding to an integer leaves in the last bits.
-            let base = (places[l] - 0.5).clamp(1.0, last - 2.0) + ROUNDER;
-            rounded[l] = base.to_bits();
-            x[l] = places[l] - (base - ROUNDER);
-        }
-        let (mut a, mut b, mut c, mut d) = ([0.0; N], [0.0; N], [0.0; N], [0.0; N]);
-        for l in 0..N {
-            let base = (rounded[l] & 0xffff) as usize;
-            if let Some([p, q, r, s]) = nodes.get(base.wrapping_sub(1)..base + 3) {
-                (a[l], b[l], c[l], d[l]) = (p[l], q[l], r[l], s[l]);
+            let first = ((below[l] & 0xffff) as usize).wrapping_sub(2).wrapping_mul(N).wrapping_add(l);
+            let Some(around) = nodes.get(first..first.wrapping_add(5 * N + 1)) else { continue };
+            if let (Some(a), Some(b), Some(c), Some(d), Some(e), Some(f)) = (
+                around.first(),
+                around.get(N),
+                around.get(2 * N),
+                around.get(3 * N),
+                around.get(4 * N),
+                around.get(5 * N),
+            ) {
+                (six[0][l], six[1][l], six[2][l]) = (*a, *b, *c);
+                (six[3][l], six[4][l], six[5][l]) = (*d, *e, *f);
             }
         }
         let mut values = [0.0; N];
         for l in 0..N {
             let x = x[l];
-            let (p, q, o) = (x + 1.0, x - 1.0, x - 2.0);
-            let (xo, pq) = (x * o, p * q);
-            let outer = pq * x * d[l] - xo * q * a[l];
-            let inner = pq * o * b[l] - p * xo * c[l];
-            values[l] = outer * (1.0 / 6.0) + inner * 0.5;
+            let (x2, x1, y1, y2, y3) = (x + 2.0, x + 1.0, x - 1.0, x - 2.0, x - 3.0);
+            let (near, far, ends, beyond) = (x1 * y1, x * y2, x2 * y3, y2 * y1);
+            let outermost = near * far * (x2 * six[5][l] - y3 * six[0][l]);
+            let outer = ends * x * (beyond * six[1][l] - near * six[4][l]);
+            let inner = ends * x1 * (far * six[3][l] - beyond * six[2][l]);
+            values[l] = outermost * (1.0 / 120.0) + outer * (1.0 / 24.0) + inner * (1.0 / 12.0);
         }
+        let mut inside = true;
+        for place in &places {
+            inside &= (*place >= 0.0) & (*place <= last);
+        }
+        if !inside {
+            self.extend(claim, s, &places, &mut values);
+        }
+        for l in 0..N {
+            let floor = if claim.american { claim.sign * (s[l] - claim.strikes[l]) } else { 0.0 };
+            values[l] = above(values[l], above(floor, 0.0));
+        }
+        values
+    }
+
+    /// Values of the lanes whose place is beyond the grid.
+    #[cold]
+    #[inline(never)]
+    fn extend(&self, claim: &Claim<'_, N>, s: &Lane<N>, places: &Lane<N>, values: &mut Lane<N>) {
+        let last = self.grid.values.len() as f64 - 1.0;
         for l in 0..N {
             if !(places[l] >= 0.0 && places[l] <= last) {
                 values[l] = self.outside(claim, l, s[l], places[l] < 0.0);
             }
         }
-        for l in 0..N {
-            let floor = if claim.american { claim.sign * (s[l] - claim.strikes[l]) } else { 0.0 };
-            values[l] = values[l].max(floor.max(0.0));
-        }
-        values
     }
 
     /// A line in the price: to the worth at zero below the grid, along the grid's end above it.
@@ -359,6 +391,7 @@ impl<const N: usize> Closed<N> {
         closed
     }
 
+    #[inline(always)]
     fn values(&self, claim: &Claim<'_, N>, s: &Lane<N>, log_s: &Lane<N>) -> Lane<N> {
         let mut values = [0.0; N];
         for l in 0..N {

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use super::european::EuropeanTable;
 use super::lanes::{LANES, Point, load};
-use super::plan::{EXTRAPOLATION, EXTRAPOLATION_FINEST, Level, Plan, class};
+use super::near_identity::NearIdentity;
+use super::plan::{Level, Plan, class};
 use super::schedule::Schedule;
 use super::sweep::{Outcome, sweep};
 use crate::models::{black, fallback, single_dividend};
@@ -20,8 +21,35 @@ pub(crate) struct Valuation {
     pub(crate) gamma: f64,
 }
 
-/// Time values of this share of strike and price, whichever is larger, and less come from the finest grid alone, from the second share on not at all.
+/// Time values of this share of strike and price, whichever is larger, and less come from the finest grid alone, from the second
+/// share on not at all.
 const GAP_REFINED: (f64, f64) = (4e-4, 8e-4);
+/// Up to this difference in volatility the first two levels agree, and their extrapolation stands; from the second on the
+/// next level's does, between them both have their share.
+const LEVELS_APART: (f64, f64) = (1e-4, 2e-4);
+/// Nor is a difference below this share of the strike one.
+const PRICES_APART_MIN: f64 = 2e-8;
+
+impl Valuation {
+    /// What this level and a coarser one say together; this one alone where either is exercised.
+    fn beyond(&self, coarser: &Self, w: f64, exercise: f64) -> Self {
+        if !(self.american > exercise && coarser.american > exercise) {
+            return *self;
+        }
+        let value = self.towards(coarser, -w);
+        Self { american: value.american.max(exercise), ..value }
+    }
+
+    /// On the line from this to another, which is at one.
+    fn towards(&self, other: &Self, share: f64) -> Self {
+        let between = |a: f64, b: f64| a + share * (b - a);
+        Self {
+            american: between(self.american, other.american),
+            delta: between(self.delta, other.delta),
+            gamma: between(self.gamma, other.gamma),
+        }
+    }
+}
 
 const NOTHING: Valuation = Valuation { american: f64::NAN, delta: f64::NAN, gamma: f64::NAN };
 
@@ -150,8 +178,31 @@ impl Market {
         values.into_iter().map(|value| value.american).collect()
     }
 
-    /// What early exercise is worth: American less European value on the finest of the usual grids, within 1e-4 of the strike;
-    /// not extrapolated, so that the exercise boundary's share of the error stays.
+    /// [`Self::values`] for differences: of the first two levels alone where grids serve, so that no other level comes and goes
+    /// between neighbours.
+    pub(crate) fn values_alike(&self, option_type: OptionType, points: &[Point]) -> Vec<f64> {
+        match self.method(option_type) {
+            PricingMethod::CashDividends => {
+                self.first_levels(option_type, points, true).into_iter().map(|value| value.american).collect()
+            }
+            _ => self.values(option_type, points, Level::Fine),
+        }
+    }
+
+    /// The first two levels together.
+    fn first_levels(&self, option_type: OptionType, points: &[Point], american: bool) -> Vec<Valuation> {
+        let [rough, coarse] =
+            [Level::Rough, Level::Coarse].map(|level| self.swept_as(option_type, points, level, american));
+        let w = Level::extrapolation(Level::Coarse, Level::Rough);
+        let each = points.iter().zip(rough.iter().zip(&coarse));
+        each.map(|(point, (rough, coarse))| {
+            let exercise = if american { self.exercise(option_type, point.strike) } else { 0.0 };
+            coarse.beyond(rough, w, exercise)
+        })
+        .collect()
+    }
+
+    /// What early exercise is worth: American less European value, within 1e-4 of the strike.
     pub(crate) fn premiums(&self, option_type: OptionType, points: &[Point]) -> Vec<f64> {
         match self.method(option_type) {
             PricingMethod::SingleDividend => {
@@ -159,8 +210,8 @@ impl Market {
                 points.iter().map(|p| one(p).map_or(f64::NAN, |v| v.american - v.european)).collect()
             }
             PricingMethod::CashDividends => {
-                let [american, european] =
-                    [true, false].map(|american| self.swept_as(option_type, points, Level::Fine, american));
+                let american = self.extrapolated(option_type, points);
+                let european = self.first_levels(option_type, points, false);
                 let premium = |(a, e): (&Valuation, &Valuation)| a.american - e.american;
                 american.iter().zip(&european).map(premium).map(|p| if p < 0.0 { 0.0 } else { p }).collect()
             }
@@ -180,48 +231,86 @@ impl Market {
         }
     }
 
-    /// Where the option may be exercised any time, the error of the finest grid is of second order in spacing and step and
-    /// goes by extrapolation; where only before an ex-date, it is of fourth order in the spacing and small.
+    /// Extrapolated from the first two levels; where these are apart by more than a little volatility, from the next, and from
+    /// the finest near the exercise boundary.
+    ///
+    /// Errors are of second order in spacing and step together; how far two levels are apart says how much the next term
+    /// may be.
     fn extrapolated(&self, option_type: OptionType, points: &[Point]) -> Vec<Valuation> {
-        let mut values = self.swept(option_type, points, Level::Fine);
-        if !self.schedule.exercised_any_time(option_type == OptionType::Call) {
+        let rough = self.swept(option_type, points, Level::Rough);
+        let coarse = self.swept(option_type, points, Level::Coarse);
+        let w = Level::extrapolation(Level::Coarse, Level::Rough);
+        let mut values: Vec<Valuation> = Vec::with_capacity(points.len());
+        let (mut doubtful, mut near) = (Vec::new(), Vec::new());
+        for (index, (point, (rough, coarse))) in points.iter().zip(rough.iter().zip(&coarse)).enumerate() {
+            let value = coarse.beyond(rough, w, self.exercise(option_type, point.strike));
+            let share = self.doubt(option_type, point, (coarse.american - rough.american).abs(), value.american);
+            let boundary = self.nearness(option_type, point, value.american);
+            if share > 0.0 || boundary > 0.0 {
+                doubtful.push((index, share));
+                near.push(boundary);
+            }
+            values.push(value);
+        }
+        if doubtful.is_empty() {
             return values;
         }
-        let fine: Vec<f64> = values.iter().map(|value| value.american).collect();
-        let coarse = self.swept(option_type, points, Level::Coarse);
-        for ((value, coarse), point) in values.iter_mut().zip(coarse).zip(points) {
-            let exercise = self.exercise(option_type, point.strike);
-            if value.american > exercise && coarse.american > exercise {
-                value.american = (value.american + EXTRAPOLATION * (value.american - coarse.american)).max(exercise);
+        let w = Level::extrapolation(Level::Fine, Level::Coarse);
+        let fine = self.swept_some(option_type, points, doubtful.iter().map(|(index, _)| *index), Level::Fine);
+        for ((index, share), fine) in doubtful.iter().zip(&fine) {
+            if let (Some(value), Some(coarse), Some(point)) =
+                (values.get_mut(*index), coarse.get(*index), points.get(*index))
+            {
+                let better = fine.beyond(coarse, w, self.exercise(option_type, point.strike));
+                *value = value.towards(&better, *share);
             }
         }
-        self.refine_boundary(option_type, points, &fine, &mut values);
+        let nearest = || doubtful.iter().zip(&near).zip(&fine).filter(|((_, boundary), _)| **boundary > 0.0);
+        let w = Level::extrapolation(Level::Finest, Level::Fine);
+        let finest = self.swept_some(option_type, points, nearest().map(|(((index, _), _), _)| *index), Level::Finest);
+        for ((((index, _), boundary), fine), finest) in nearest().zip(&finest) {
+            if let (Some(value), Some(point)) = (values.get_mut(*index), points.get(*index)) {
+                let better = finest.beyond(fine, w, self.exercise(option_type, point.strike));
+                *value = value.towards(&better, *boundary);
+            }
+        }
         values
     }
 
-    /// Where a spacing is several percent of the price, and exercise at once is worth nearly as much as the option, that little
-    /// is known to no digit: a finer grid steps in, gradually.
-    fn refine_boundary(&self, option_type: OptionType, points: &[Point], fine: &[f64], values: &mut [Valuation]) {
-        let mut near: Vec<(usize, f64)> = Vec::new();
-        for (index, (point, value)) in points.iter().zip(values.iter()).enumerate() {
-            let exercise = self.exercise(option_type, point.strike);
-            let gap = (value.american - exercise) / point.strike.max(self.schedule.spot);
-            let share = ((GAP_REFINED.1 - gap) / (GAP_REFINED.1 - GAP_REFINED.0)).clamp(0.0, 1.0);
-            if exercise > 0.0 && share > 0.0 && class(point.sigma * self.schedule.expiry.sqrt()) >= 0 {
-                near.push((index, share));
-            }
+    /// [`Self::swept`] of some of the points, by their places.
+    fn swept_some(
+        &self,
+        option_type: OptionType,
+        points: &[Point],
+        places: impl Iterator<Item = usize>,
+        level: Level,
+    ) -> Vec<Valuation> {
+        let chosen: Vec<Point> = places.filter_map(|index| points.get(index).copied()).collect();
+        self.swept(option_type, &chosen, level)
+    }
+
+    /// The next level's share in a price, from how far the first two are apart and what volatility that is.
+    fn doubt(&self, option_type: OptionType, point: &Point, apart: f64, value: f64) -> f64 {
+        if apart <= PRICES_APART_MIN * point.strike {
+            return 0.0;
         }
-        if near.is_empty() {
-            return;
+        let map = NearIdentity::new(self, option_type, point.strike, value);
+        let deviation = map.deviation(value);
+        let volatility = apart * point.sigma / (map.slope(deviation) * deviation);
+        let share = (volatility - LEVELS_APART.0) / (LEVELS_APART.1 - LEVELS_APART.0);
+        if share < 1.0 { share.max(0.0) } else { 1.0 }
+    }
+
+    /// The finest level's share in a price: where a spacing is several percent of the price, and exercise at once is worth nearly
+    /// as much as the option, that little is known to no digit by the others.
+    fn nearness(&self, option_type: OptionType, point: &Point, value: f64) -> f64 {
+        let exercise = self.exercise(option_type, point.strike);
+        let wide = class(point.sigma * self.schedule.expiry.sqrt()) >= 0;
+        if !wide || exercise <= 0.0 || !self.schedule.exercised_any_time(option_type == OptionType::Call) {
+            return 0.0;
         }
-        let chosen: Vec<Point> = near.iter().filter_map(|(index, _)| points.get(*index).copied()).collect();
-        let finest = self.swept(option_type, &chosen, Level::Finest);
-        for ((index, share), finest) in near.into_iter().zip(finest) {
-            if let (Some(value), Some(fine)) = (values.get_mut(index), fine.get(index)) {
-                let better = finest.american + EXTRAPOLATION_FINEST * (finest.american - fine);
-                value.american += share * (better - value.american);
-            }
-        }
+        let gap = (value - exercise) / point.strike.max(self.schedule.spot);
+        ((GAP_REFINED.1 - gap) / (GAP_REFINED.1 - GAP_REFINED.0)).clamp(0.0, 1.0)
     }
 
     /// Equivalent Black volatility and its derivative in the model's.
@@ -242,9 +331,10 @@ impl Market {
             let plan = self.plan(level, class);
             sweep::<LANES>(&self.schedule, &plan, option_type, strikes, sigmas, false)
         });
+        let w = Level::extrapolation(Level::Fine, Level::Coarse);
         let (mut values, coarse) = (fine?.value, coarse?.value);
         for (value, coarse) in values.iter_mut().zip(coarse) {
-            *value = (*value + EXTRAPOLATION * (*value - coarse)) / self.schedule.discount_factor;
+            *value = (*value + w * (*value - coarse)) / self.schedule.discount_factor;
         }
         Some(values)
     }

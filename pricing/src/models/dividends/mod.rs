@@ -3,8 +3,8 @@
 //! The price is lognormal with drift `r - b` between ex-dates and drops by the cash at each; a dividend larger than
 //! the price pays the price. [`CashDividendModel`] reads in this order: `schedule` (the life cut at its ex-dates),
 //! `plan` (grids and steps), `lanes` (several options side by side), `grid`, `step`, `exdate`, `sweep` (one backward pass),
-//! `octave`, `european` (European values of every strike from a few), `market` (which solver, in which batches),
-//! `inversion` (from prices to volatilities).
+//! `octave`, `european` (European values of every strike from a few), `near_identity` (a scale for prices), `market` (which
+//! solver, on which grids, in which batches), `inversion` (from prices to volatilities).
 
 mod european;
 mod exdate;
@@ -13,6 +13,7 @@ mod inversion;
 pub(crate) mod kink;
 pub(crate) mod lanes;
 mod market;
+mod near_identity;
 mod octave;
 pub(crate) mod plan;
 pub(crate) mod schedule;
@@ -146,8 +147,8 @@ impl CashDividendModel {
     ///
     /// # Formula
     /// `theta = (r V - (r-b) S delta - sigma^2 S^2 gamma / 2) / 365` while the option is held; exercised, only delta is not
-    /// zero. Vega is the difference between volatilities a fortieth either side on a coarser grid, rho between zero
-    /// curves shifted by twenty basis points either way.
+    /// zero. Vega is the difference between volatilities a fortieth either side, rho between zero curves shifted by twenty
+    /// basis points either way.
     pub fn greeks(&self, option_type: OptionType, strike: f64, sigma: f64) -> Option<Greeks> {
         self.greeks_many(option_type, &[strike], &[sigma]).pop().flatten()
     }
@@ -161,12 +162,9 @@ impl CashDividendModel {
         let at = |share: f64| points.iter().map(move |p| Point { sigma: p.sigma * share, ..*p });
         // Both volatilities side by side: fuller batches, and a lane's bits do not depend on its neighbours.
         let shifted: Vec<Point> = at(1.0 - VOLATILITY_SHIFT).chain(at(1.0 + VOLATILITY_SHIFT)).collect();
-        let mut low = market.values(option_type, &shifted, Level::Coarse);
+        let mut low = market.values_alike(option_type, &shifted);
         let high = low.split_off(points.len());
-        let [down, up] = self.shifted(market);
-        // Two grids that stand differently about the exercise boundary: only the best prices' difference is a derivative.
-        let down = down.values(option_type, &points, Level::Fine);
-        let up = up.values(option_type, &points, Level::Fine);
+        let [down, up] = self.shifted(market).each_ref().map(|market| market.values_alike(option_type, &points));
         let bumped = low.into_iter().zip(high).zip(down.into_iter().zip(up));
         for (((place, point), value), ((low, high), (down, up))) in
             places.into_iter().zip(&points).zip(values).zip(bumped)

@@ -9,38 +9,42 @@ use crate::math::exp;
 /// extrapolated away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Level {
-    /// Searches begin here.
+    /// Searches begin here; the other end of the first extrapolation.
     Rough = 1,
-    /// Differences, and the other end of the extrapolation.
+    /// Differences, and most prices.
     Coarse = 2,
-    /// Prices.
+    /// Prices which the first two levels do not agree on.
     Fine = 3,
     /// Prices near the exercise boundary where the deviation is above one.
     Finest = 6,
 }
 
-/// The same from [`Level::Fine`] to [`Level::Finest`]: `1 / (2^2 - 1)`.
-pub(crate) const EXTRAPOLATION_FINEST: f64 = 1.0 / 3.0;
-/// `w` in `fine + w (fine - coarse)`, which takes errors of second order away: `1 / ((3/2)^2 - 1)`.
-pub(crate) const EXTRAPOLATION: f64 = 0.8;
+impl Level {
+    /// `w` in `finer + w (finer - coarser)`, which takes errors of second order away: `1 / (ratio^2 - 1)`.
+    pub(crate) fn extrapolation(finer: Self, coarser: Self) -> f64 {
+        let ratio = f64::from(finer as u8) / f64::from(coarser as u8);
+        1.0 / (ratio * ratio - 1.0)
+    }
+}
+
 /// Distance of two nodes in deviations of the log price at the period's end, on the roughest level.
-const SPACING: f64 = 0.38;
+const SPACING: f64 = 0.35;
 /// The largest distance in the logarithm of the price where the deviation is above one: exercise begins between two nodes,
 /// which costs a share of the strike that goes with the square of their distance.
-const LOG_SPACING: f64 = 0.24;
+const LOG_SPACING: f64 = 0.22;
 /// Time steps of the period that ends at expiry, were it the whole life, on the roughest level.
 const LAST_STEPS: f64 = 12.0;
 /// The same for earlier periods, whose values are smooth but where exercise for the dividend begins.
-const STEPS: f64 = 7.0;
+const STEPS: f64 = 9.0;
 
 /// Steps at least, on the roughest level, per unit of the log price's deviation in the period.
-const STEPS_PER_DEVIATION: f64 = 6.0;
+const STEPS_PER_DEVIATION: f64 = 5.0;
 
 /// Deviations of the log price that a grid covers on either side.
-const DEVIATIONS: f64 = 5.2;
+const DEVIATIONS: f64 = 4.7;
 /// A last period's grid reaches this many of its own deviations beyond the strike, where that is nearer.
-const LAST_DEVIATIONS: f64 = 6.0;
-const STEPS_MIN: usize = 2;
+const LAST_DEVIATIONS: f64 = 5.4;
+const STEPS_MIN: usize = 3;
 const STEPS_MAX: usize = 700;
 const HALF_MIN: usize = 5;
 const HALF_MAX: usize = 320;
@@ -125,7 +129,11 @@ impl Plan {
     }
 }
 
-/// Steps that grow linearly: small where the payoff or a dividend has just left a kink, which they damp.
+/// Steps that grow: small where the payoff or a dividend has just left a kink, which they damp, and then more and more alike,
+/// because an error of second order is least where all steps are.
+///
+/// # Formula
+/// The share `s` of the steps covers `2 s^2 / (1 + s)` of the period.
 fn steps(schedule: &Schedule, length: f64, sigma_max: f64, eta: f64, share: f64, level: usize) -> Vec<StepPlan> {
     if length <= 0.0 {
         return Vec::new();
@@ -136,16 +144,18 @@ fn steps(schedule: &Schedule, length: f64, sigma_max: f64, eta: f64, share: f64,
     // Nor may a step be long beside the deviation, however few the period's share of them.
     let wide = STEPS_PER_DEVIATION * sigma_max * length.sqrt();
     let count = (share.max(growth).max(wide).min(STEPS_MAX as f64).round() as usize).max(STEPS_MIN) * level;
-    let unit = length / (count as f64 * count as f64);
+    let elapsed = |k: usize| {
+        let share = k as f64 / count as f64;
+        length * 2.0 * share * share / (1.0 + share)
+    };
     (1..=count)
         .map(|k| {
-            let length = (2 * k - 1) as f64 * unit;
-            let lambda = length / (2.0 * eta * eta);
+            let (begun, elapsed) = (elapsed(k - 1), elapsed(k));
+            let lambda = (elapsed - begun) / (2.0 * eta * eta);
             let a = 1.0 / 12.0 - 0.5 * lambda;
             let c = 1.0 / 12.0 + 0.5 * lambda;
             let diagonal = 1.0 - 2.0 * a;
             let p = 2.0 / (diagonal + (diagonal * diagonal - 4.0 * a * a).max(0.0).sqrt());
-            let elapsed = (k * k) as f64 * unit;
             StepPlan {
                 shares_left: exp(-schedule.borrow * elapsed),
                 cash_left: exp(-schedule.rate * elapsed),

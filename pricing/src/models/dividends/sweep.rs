@@ -24,8 +24,8 @@ pub(crate) struct Outcome<const N: usize> {
 ///
 /// # Formula
 /// Backward from the payoff: diffusion in the moving frame by [`super::plan::StepPlan`], exercise by
-/// Brennan-Schwartz's ordered elimination, and at each ex-date `V(S, t-) = max(g(S), V(max(S - d, 0), t+))` by cubic
-/// interpolation. After the last ex-date Black's formula, where no exercise before expiry pays.
+/// Brennan-Schwartz's ordered elimination, and at each ex-date `V(S, t-) = max(g(S), V(max(S - d, 0), t+))` by
+/// interpolation through six nodes. After the last ex-date Black's formula, where no exercise before expiry pays.
 ///
 /// # Domain
 /// Exercise on one side of a boundary (not [`Schedule::double_boundary`]), positive finite strikes and volatilities, of

@@ -2,16 +2,24 @@
 
 use super::super::lanes::Point;
 use super::super::market::Market;
+use super::super::near_identity::NearIdentity;
 use super::super::octave::{OCTAVE_MAX, OCTAVE_MIN, lower_end};
 use super::super::plan::Level;
-use crate::math::exp;
-use crate::models::black;
 use crate::vocabulary::OptionType;
 
 /// A step below this share of the volatility ends the drafts.
 const DRAFT_STEP: f64 = 0.02;
+/// Two drafts that tell a slope are this share apart at least.
+const DRAFTS_APART: f64 = 0.03;
 /// A last step below this share leaves an error of its own size times that of the slope.
 const LAST_STEP: f64 = 1e-4;
+/// So does a longer one where that product is below this share.
+const LEFT: f64 = 2e-5;
+/// Error of a slope from drafts: so much, and this share of what price and volatility lack to being proportional.
+const SLOPE_ERROR: (f64, f64) = (0.01, 0.3);
+/// The product of the last two steps below which a third would be nothing, where every price is exact.
+const EXACT_STEPS: f64 = 1e-8;
+const EXACT_STEP_MAX: f64 = 1e-3;
 /// The same where every price is exact.
 const EXACT_STEP: f64 = 1e-6;
 /// Shares of the target within which the deviation must be, for either.
@@ -44,61 +52,6 @@ enum State {
     Failed,
 }
 
-/// Where price and volatility are nearly proportional: Black's deviation of the time value, on the forward out of the
-/// money and as if nothing but time separated price from exercise in it.
-#[derive(Clone, Copy, Debug)]
-struct NearIdentity {
-    base: f64,
-    strike: f64,
-    floor: f64,
-    discount: f64,
-}
-
-/// Share of its bound up to which a price is measured on the forward: an American option may be worth more than any
-/// European one, and near the bound hardly moves.
-const BOUND_SHARE: f64 = 0.9;
-
-impl NearIdentity {
-    fn new(market: &Market, option_type: OptionType, strike: f64, price: f64) -> Self {
-        let schedule = &market.schedule;
-        let forward = if market.has_black() { market.forward() } else { schedule.spot };
-        let out_of_the_money = match option_type {
-            OptionType::Call => strike > forward,
-            OptionType::Put => strike < forward,
-        };
-        let discount = schedule.discount_factor;
-        if out_of_the_money && price < BOUND_SHARE * discount * forward.min(strike) {
-            return Self { base: forward, strike, floor: 0.0, discount };
-        }
-        let floor = market.exercise(option_type, strike);
-        // What no price exceeds stays the bound of the scale where holding a share, or cash, gains more than time.
-        let (base, strike) = match option_type {
-            OptionType::Call => {
-                let more = schedule.spot * (exp(-schedule.borrow * schedule.expiry).max(1.0) - 1.0);
-                (schedule.spot + more, strike + more)
-            }
-            OptionType::Put => {
-                let more = strike * (discount.max(1.0) - 1.0);
-                (schedule.spot + more, strike + more)
-            }
-        };
-        Self { base, strike, floor, discount: 1.0 }
-    }
-
-    fn deviation(&self, price: f64) -> f64 {
-        let value = (price - self.floor) / self.discount;
-        if value <= 0.0 {
-            return 0.0;
-        }
-        black::implied_stdev_otm(self.base, self.strike, value).filter(|u| u.is_finite()).unwrap_or(f64::INFINITY)
-    }
-
-    /// dPrice / dDeviation.
-    fn slope(&self, deviation: f64) -> f64 {
-        black::vega(self.base, self.strike, 1.0, deviation, self.discount)
-    }
-}
-
 /// See the module.
 #[derive(Clone, Debug)]
 pub(super) struct Search {
@@ -116,6 +69,8 @@ pub(super) struct Search {
     before: Option<(f64, f64)>,
     /// dDeviation / dVolatility.
     slope: f64,
+    /// Whether two points told the slope.
+    measured: bool,
     evaluations: u32,
     /// Whether a bracket that held no solution was opened again.
     reopened: bool,
@@ -153,6 +108,7 @@ impl Search {
             high: f64::INFINITY,
             before: None,
             slope: root_t,
+            measured: false,
             evaluations: 0,
             reopened: false,
         }
@@ -187,14 +143,17 @@ impl Search {
             self.high = self.high.min(self.sigma);
         }
         let regular = deviation > 0.0 && deviation.is_finite();
+        let previous = self.before;
         if regular {
-            match self.before {
+            match previous {
                 Some((sigma, u)) if (sigma - self.sigma).abs() > 1e-7 * sigma && u != deviation => {
                     self.slope = (deviation - u) / (self.sigma - sigma);
+                    self.measured = true;
                 }
                 Some(_) => {}
                 None if self.state == State::Draft || self.exact || self.reopened => {
-                    self.slope = deviation / self.sigma
+                    self.slope = deviation / self.sigma;
+                    self.measured = false;
                 }
                 None => {}
             }
@@ -205,7 +164,14 @@ impl Search {
         let patient = self.evaluations < HALVING_FROM;
         let inside = patient && regular && self.slope > 0.0 && next > self.low && next < self.high;
         let step = (next - self.sigma).abs() / self.sigma;
-        let last = if self.exact { EXACT_STEP } else { LAST_STEP };
+        let last = match previous {
+            Some((sigma, _)) if self.exact => {
+                (EXACT_STEPS * sigma / (sigma - self.sigma).abs()).clamp(EXACT_STEP, EXACT_STEP_MAX)
+            }
+            _ if self.exact => EXACT_STEP,
+            _ if self.measured => LAST_STEP.max(LEFT / self.slope_error(deviation)),
+            _ => LAST_STEP,
+        };
         // A small step is believed only where the price itself is near: a slope between two points that are nearly one
         // may be anything.
         let near = |share: f64| gap.abs() <= share * self.target;
@@ -219,8 +185,15 @@ impl Search {
             self.collapsed(near(LAST_GAP));
             return;
         }
-        let drafted = inside && self.state == State::Draft && step <= DRAFT_STEP && near(DRAFT_GAP);
-        self.sigma = if inside { next } else { self.between() };
+        let draft = inside && self.state == State::Draft && step <= DRAFT_STEP && near(DRAFT_GAP);
+        let drafted = draft && self.measured;
+        self.sigma = match inside {
+            // One draft tells no slope: the second stands beyond the solution, not on it.
+            true if draft && !drafted && gap > 0.0 => self.sigma * (1.0 + DRAFTS_APART),
+            true if draft && !drafted => self.sigma * (1.0 - DRAFTS_APART),
+            true => next,
+            false => self.between(),
+        };
         if drafted {
             self.state = State::Fine;
             self.before = None;
@@ -229,6 +202,12 @@ impl Search {
         if self.sigma < lower_end(OCTAVE_MIN) || self.sigma > lower_end(OCTAVE_MAX + 1) {
             self.state = State::Failed;
         }
+    }
+
+    /// Share by which a slope from drafts may be wrong: the more, the less proportional price and volatility are.
+    fn slope_error(&self, deviation: f64) -> f64 {
+        let elasticity = self.slope * self.sigma / deviation;
+        SLOPE_ERROR.0 + SLOPE_ERROR.1 * (elasticity - 1.0).abs()
     }
 
     /// The bracket has closed. With the price in it, that is the solution; without, what a coarser grid said of it was
