@@ -98,6 +98,26 @@ impl American {
         Some(Valued { price: (price / form.scale).max(1.0 - form.spot), method: PricingMethod::Fallback })
     }
 
+    /// [`American::value`], with the same bits, and its derivative in volatility where the solver has one.
+    pub(super) fn value_with_vega(
+        &self,
+        input: &ModelInput,
+        option_type: OptionType,
+        strike: f64,
+        sigma: f64,
+    ) -> Option<(Valued, Option<f64>)> {
+        let form = self.normal_form(input, option_type, strike);
+        let model = self.boundary(option_type);
+        if !model.is_european()
+            && sigma >= VOLATILITY_MIN
+            && let Some((price, vega)) = model.put_with_vega(form.spot, sigma)
+            && price.is_finite()
+        {
+            return Some((Valued { price, method: PricingMethod::Boundary }, vega));
+        }
+        Some((self.value(input, option_type, strike, sigma)?, None))
+    }
+
     /// [`American::value`] of an option by itself.
     pub(super) fn value_alone(
         &self,

@@ -1,4 +1,5 @@
-//! Implied volatility of American prices, by a bracketed secant on a nearly linear scale.
+//! Implied volatility of American prices, by bracketed steps on a nearly linear scale: from slopes where the solver gives
+//! them, by secants where not.
 
 use crate::models::american::{American, NormalForm, Valued, certain};
 use crate::models::boundary::{BoundaryModel, VOLATILITY_MAX, VOLATILITY_MIN};
@@ -12,6 +13,8 @@ const STEP_TOLERANCE: f64 = 1e-7;
 /// the second share: what it leaves is smaller still by the step before that.
 const STEP_MAX: f64 = 1e-3;
 const PREDICTED: f64 = 3e-9;
+/// The longest last step, as a share, where slopes are known.
+const HERMITE_STEP_MAX: f64 = 0.02;
 /// Nor does the scale itself resolve more than this share of its value.
 const GAP_TOLERANCE: f64 = 1e-13;
 /// Exercise value and price are one where they differ by less than this share of the strike.
@@ -114,7 +117,7 @@ pub(super) fn implied(
     if p < least && !nearly {
         return below;
     }
-    let evaluate = |sigma: f64| american.value(input, option_type, strike, sigma);
+    let evaluate = |sigma: f64| american.value_with_vega(input, option_type, strike, sigma);
     let Some(found) = search(&evaluate, &Scale::new(&form, model, p), time.sqrt(), p) else {
         return ended(VolatilityStatus::NotConverged, None);
     };
@@ -153,7 +156,12 @@ struct Found {
     iterations: u32,
 }
 
-fn search(evaluate: &impl Fn(f64) -> Option<Valued>, scale: &Scale, root_time: f64, price: f64) -> Option<Found> {
+fn search(
+    evaluate: &impl Fn(f64) -> Option<(Valued, Option<f64>)>,
+    scale: &Scale,
+    root_time: f64,
+    price: f64,
+) -> Option<Found> {
     let target = scale.deviation(price);
     let (mut low, mut high) = (VOLATILITY_MIN, VOLATILITY_MAX);
     let mut sigma = (target / root_time).clamp(1.02 * low, 0.98 * high);
@@ -161,20 +169,24 @@ fn search(evaluate: &impl Fn(f64) -> Option<Valued>, scale: &Scale, root_time: f
     let mut curve = Curve::default();
     let mut method = PricingMethod::Boundary;
     for iterations in 1..=ITERATIONS_MAX {
-        let valued = evaluate(sigma)?;
+        let (valued, vega) = evaluate(sigma)?;
         if valued.method == PricingMethod::Fallback || iterations == 1 {
             method = valued.method;
         }
-        let gap = scale.deviation(valued.price) - target;
+        let deviation = scale.deviation(valued.price);
+        let gap = deviation - target;
         if valued.price < price {
             low = sigma;
         } else {
             high = sigma;
         }
-        curve.add(sigma, gap);
+        curve.add(Point { sigma, gap, slope: vega.and_then(|vega| rising(vega / scale.slope(deviation))) });
         slope = curve.slope().unwrap_or(slope);
         let mut next = sigma - gap / slope;
-        if let Some(bent) = curve.bent(next) {
+        let root = curve.root();
+        if let Some(root) = root {
+            next = root.sigma;
+        } else if let Some(bent) = curve.bent(next) {
             next = sigma - gap / bent;
         }
         let inside = next > low && next < high;
@@ -189,7 +201,11 @@ fn search(evaluate: &impl Fn(f64) -> Option<Valued>, scale: &Scale, root_time: f
             };
         }
         let step = (next - sigma).abs();
-        let predicted = inside && step <= STEP_MAX * sigma && curve.predicts(step, sigma);
+        let predicted = match root {
+            Some(root) => step <= HERMITE_STEP_MAX * sigma && root.last_term <= STEP_TOLERANCE * sigma,
+            None => step <= STEP_MAX * sigma && curve.predicts(step, sigma),
+        };
+        let predicted = inside && predicted;
         if step <= STEP_TOLERANCE * sigma || valued.price == price || predicted {
             let outcome = if next <= 1.001 * VOLATILITY_MIN && valued.price > price {
                 Outcome::Below
@@ -198,7 +214,8 @@ fn search(evaluate: &impl Fn(f64) -> Option<Valued>, scale: &Scale, root_time: f
             } else {
                 Outcome::Solved
             };
-            let vega = curve.tangent(next).unwrap_or(slope) * scale.slope(target);
+            let tangent = root.map(|root| root.slope).or_else(|| curve.tangent(next)).unwrap_or(slope);
+            let vega = tangent * scale.slope(target);
             return Some(Found { outcome, sigma: next, vega, method, iterations });
         }
         sigma = next;
@@ -206,48 +223,95 @@ fn search(evaluate: &impl Fn(f64) -> Option<Valued>, scale: &Scale, root_time: f
     None
 }
 
-/// The last three points of a search, `(volatility, gap)`, the newest first.
+/// What a search knows at one volatility.
+#[derive(Clone, Copy)]
+struct Point {
+    sigma: f64,
+    gap: f64,
+    /// The gap's derivative, where the solver has one.
+    slope: Option<f64>,
+}
+
+/// Where the cubic that volatility is of the gap meets zero.
+#[derive(Clone, Copy)]
+struct Root {
+    sigma: f64,
+    /// The gap's derivative there.
+    slope: f64,
+    /// Size of the cubic's last term: the next is smaller still.
+    last_term: f64,
+}
+
+/// The last three points of a search, the newest first.
 #[derive(Clone, Copy, Default)]
 struct Curve {
-    points: [Option<(f64, f64)>; 3],
+    points: [Option<Point>; 3],
 }
 
 impl Curve {
-    fn add(&mut self, sigma: f64, gap: f64) {
+    fn add(&mut self, point: Point) {
         let [newest, middle, _] = self.points;
         // Two points that are nearly one tell no slope.
-        let apart = newest.is_none_or(|(s, _)| (s - sigma).abs() > 1e-6 * sigma);
-        self.points = if apart { [Some((sigma, gap)), newest, middle] } else { [Some((sigma, gap)), middle, None] };
+        let apart = newest.is_none_or(|p| (p.sigma - point.sigma).abs() > 1e-6 * point.sigma);
+        self.points = if apart { [Some(point), newest, middle] } else { [Some(point), middle, None] };
+    }
+
+    /// The newest point's own, or through the last two.
+    fn slope(&self) -> Option<f64> {
+        let [Some(newest), ..] = self.points else { return None };
+        newest.slope.or_else(|| self.chord())
     }
 
     /// Through the last two, where it rises.
-    fn slope(&self) -> Option<f64> {
+    fn chord(&self) -> Option<f64> {
         let [Some(a), Some(b), _] = self.points else { return None };
-        rising((a.1 - b.1) / (a.0 - b.0))
+        rising((a.gap - b.gap) / (a.sigma - b.sigma))
+    }
+
+    /// Hermite's cubic of volatility in the gap, from two points with their slopes.
+    fn root(&self) -> Option<Root> {
+        let [
+            Some(Point { sigma: s1, gap: g1, slope: Some(t1) }),
+            Some(Point { sigma: s0, gap: g0, slope: Some(t0) }),
+            _,
+        ] = self.points
+        else {
+            return None;
+        };
+        let (f11, f10, f00) = (1.0 / t1, (s1 - s0) / (g1 - g0), 1.0 / t0);
+        let a = (f10 - f11) / (g0 - g1);
+        let b = (f00 - f10) / (g0 - g1);
+        let c = (b - a) / (g0 - g1);
+        let last = g1 * g1 * g0 * c;
+        let slope = rising(1.0 / (f11 - 2.0 * g1 * a + g1 * (2.0 * g0 + g1) * c))?;
+        let sigma = s1 - g1 * f11 + g1 * g1 * a - last;
+        sigma.is_finite().then_some(Root { sigma, slope, last_term: last.abs() })
     }
 
     /// Second divided difference.
     fn bend(&self) -> Option<f64> {
         let [Some(a), Some(b), Some(c)] = self.points else { return None };
-        let bend = ((a.1 - b.1) / (a.0 - b.0) - (b.1 - c.1) / (b.0 - c.0)) / (a.0 - c.0);
+        let chord = |p: Point, q: Point| (p.gap - q.gap) / (p.sigma - q.sigma);
+        let bend = (chord(a, b) - chord(b, c)) / (a.sigma - c.sigma);
         bend.is_finite().then_some(bend)
     }
 
     /// From the newest point to where the parabola meets a volatility near its root.
     fn bent(&self, near: f64) -> Option<f64> {
         let [Some(_), Some(b), _] = self.points else { return None };
-        rising(self.slope()? + self.bend()? * (near - b.0)).filter(|bent| self.slope().is_some_and(|s| *bent > 0.5 * s))
+        let chord = self.chord()?;
+        rising(chord + self.bend()? * (near - b.sigma)).filter(|bent| *bent > 0.5 * chord)
     }
 
     /// The parabola's derivative.
     fn tangent(&self, at: f64) -> Option<f64> {
         let [Some(a), Some(b), _] = self.points else { return None };
-        rising(self.slope()? + self.bend()? * ((at - a.0) + (at - b.0)))
+        rising(self.chord()? + self.bend()? * ((at - a.sigma) + (at - b.sigma)))
     }
 
     fn predicts(&self, step: f64, sigma: f64) -> bool {
         let [Some(a), Some(b), Some(_)] = self.points else { return false };
-        step * (a.0 - b.0).abs() <= PREDICTED * sigma * sigma
+        step * (a.sigma - b.sigma).abs() <= PREDICTED * sigma * sigma
     }
 }
 

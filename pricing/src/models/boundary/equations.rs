@@ -110,7 +110,7 @@ impl<'a, const N: usize, const L: usize> Equations<'a, N, L> {
         terms.rules.normal_each(&mut at.own_lower, &mut at.own_lower_density);
         terms.rules.normal_each(&mut at.own_upper, &mut at.own_upper_density);
         let mut gaps = [1.0; N];
-        let kernels = chunks::<L>(&terms.equation.rate_kernel).zip(chunks::<L>(&terms.equation.yield_kernel));
+        let kernels = chunks::<L>(terms.equation.rate_kernel()).zip(chunks::<L>(terms.equation.yield_kernel()));
         let inner = at.lower.iter().zip(&at.upper);
         let own = at.own_lower.iter().zip(&at.own_upper);
         let sides = at.numerator.iter_mut().zip(&mut at.denominator);
@@ -151,9 +151,9 @@ impl<'a, const N: usize, const L: usize> Equations<'a, N, L> {
         let Self { terms, at, .. } = self;
         let inverse = 1.0 / self.sigma;
         let (mut weights, mut sums) = ([[0.0; L]; N], [0.0; N]);
-        let kernels = chunks::<L>(&terms.equation.rate_kernel).zip(chunks::<L>(&terms.equation.yield_kernel));
+        let kernels = chunks::<L>(terms.equation.rate_kernel()).zip(chunks::<L>(terms.equation.yield_kernel()));
         let densities = at.lower_density.iter().zip(&at.upper_density);
-        let places = chunks::<L>(&terms.equation.inverse_root).zip(&at.depth);
+        let places = chunks::<L>(terms.equation.inverse_root()).zip(&at.depth);
         let points = weights.iter_mut().zip(kernels).zip(densities).zip(places);
         let sides = at.numerator.iter().zip(&at.denominator);
         for ((sum, (numerator, denominator)), (((weights, kernels), densities), places)) in
@@ -200,7 +200,7 @@ impl<const N: usize, const L: usize> At<N, L> {
         let half = 0.5 * sigma;
         let drift = (terms.outline.rate - terms.outline.dividend_yield) / sigma;
         let rows = self.lower.iter_mut().zip(&mut self.upper).zip(&mut self.depth);
-        let roots = chunks::<L>(&terms.equation.root).zip(chunks::<L>(&terms.equation.inverse_root));
+        let roots = chunks::<L>(terms.equation.root()).zip(chunks::<L>(terms.equation.inverse_root()));
         for (((lower, upper), depths), ((root, inverse_root), w)) in rows.zip(roots.zip(depth)) {
             for j in 0..L {
                 depths[j] = if depths[j] > 0.0 { depths[j] } else { 0.0 }.sqrt();

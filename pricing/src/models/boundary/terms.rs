@@ -59,45 +59,67 @@ pub(super) struct Terms {
     pub price: Points,
 }
 
-/// A quadrature over the time `v` that has elapsed since a node.
+/// A quadrature over the time `v` that has elapsed since a node: four columns in one list.
 #[derive(Clone, Debug)]
 pub(super) struct Points {
-    /// `sqrt(v)`.
-    pub root: Vec<f64>,
-    pub inverse_root: Vec<f64>,
-    /// `r w e^{-r v}` with the quadrature's weight `w`.
-    pub rate_kernel: Vec<f64>,
-    /// `q w e^{-q v}`.
-    pub yield_kernel: Vec<f64>,
+    columns: Vec<f64>,
+    count: usize,
 }
 
 impl Points {
     fn new(outline: &Outline, roots: &[f64], rule: &AngleRule, exact: bool) -> Self {
         let count = roots.len() * rule.sine.len();
-        let mut root = Vec::with_capacity(count);
-        let mut weight = Vec::with_capacity(count);
-        for root_tau in roots {
-            root.extend(rule.sine.iter().map(|sine| root_tau * sine));
-            let tau = root_tau * root_tau;
-            weight.extend(rule.weight.iter().map(|w| tau * w));
-        }
-        let (mut inverse_root, mut rate_kernel, mut yield_kernel) = (root.clone(), weight.clone(), weight);
-        for inverse in &mut inverse_root {
-            *inverse = 1.0 / *inverse;
-        }
+        let mut columns = vec![0.0; 4 * count];
+        let (root, rest) = columns.split_at_mut(count);
+        let (inverse_root, kernels) = rest.split_at_mut(count);
+        let (rate_kernel, yield_kernel) = kernels.split_at_mut(count);
         let (rate, dividend_yield) = (outline.rate, outline.dividend_yield);
+        let points = root.chunks_exact_mut(rule.sine.len()).zip(rate_kernel.chunks_exact_mut(rule.sine.len()));
+        for ((root, weight), root_tau) in points.zip(roots) {
+            let tau = root_tau * root_tau;
+            for ((root, weight), (sine, share)) in root.iter_mut().zip(weight).zip(rule.sine.iter().zip(&rule.weight)) {
+                (*root, *weight) = (root_tau * sine, tau * share);
+            }
+        }
+        for (inverse, root) in inverse_root.iter_mut().zip(&*root) {
+            *inverse = 1.0 / root;
+        }
+        yield_kernel.copy_from_slice(rate_kernel);
         // Rates are bounded, so that the exponents stay in the range that needs no care.
         let decay = |kernels: &mut [f64], rate: f64| {
-            let points = kernels.iter_mut().zip(&root);
+            let points = kernels.iter_mut().zip(&*root);
             if exact {
                 points.for_each(|(kernel, root)| *kernel = rate * *kernel * exp_normal(-rate * root * root));
             } else {
                 points.for_each(|(kernel, root)| *kernel = rate * *kernel * exp_short(-rate * root * root));
             }
         };
-        decay(&mut rate_kernel, rate);
-        decay(&mut yield_kernel, dividend_yield);
-        Self { root, inverse_root, rate_kernel, yield_kernel }
+        decay(rate_kernel, rate);
+        decay(yield_kernel, dividend_yield);
+        Self { columns, count }
+    }
+
+    fn column(&self, index: usize) -> &[f64] {
+        self.columns.get(index * self.count..(index + 1) * self.count).unwrap_or_default()
+    }
+
+    /// `sqrt(v)`.
+    pub(super) fn root(&self) -> &[f64] {
+        self.column(0)
+    }
+
+    pub(super) fn inverse_root(&self) -> &[f64] {
+        self.column(1)
+    }
+
+    /// `r w e^{-r v}` with the quadrature's weight `w`.
+    pub(super) fn rate_kernel(&self) -> &[f64] {
+        self.column(2)
+    }
+
+    /// `q w e^{-q v}`.
+    pub(super) fn yield_kernel(&self) -> &[f64] {
+        self.column(3)
     }
 }
 
