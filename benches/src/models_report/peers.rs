@@ -32,7 +32,7 @@ pub struct Oracle {
     pub vegas: Vec<Option<f64>>,
 }
 
-/// One timed pass of a peer.
+/// One timed round of a peer.
 #[derive(Clone, Copy, Debug)]
 pub struct PeerTime {
     /// Nanoseconds per option, less the call that does nothing.
@@ -187,7 +187,7 @@ impl Peers {
         Ok(numbers(&self.ask(&request)?, "solved"))
     }
 
-    /// One timed pass.
+    /// One timed round.
     ///
     /// # Errors
     /// Where the script does not answer.

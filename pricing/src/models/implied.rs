@@ -15,6 +15,8 @@ const STEP_MAX: f64 = 1e-3;
 const PREDICTED: f64 = 3e-9;
 /// The longest last step, as a share, where slopes are known.
 const HERMITE_STEP_MAX: f64 = 0.02;
+/// The two points are not farther apart then, or a small last term may be an accident.
+const HERMITE_APART_MAX: f64 = 0.25;
 /// Nor does the scale itself resolve more than this share of its value.
 const GAP_TOLERANCE: f64 = 1e-13;
 /// Exercise value and price are one where they differ by less than this share of the strike.
@@ -191,7 +193,8 @@ fn search(
         }
         let inside = next > low && next < high;
         // Every fourth late step halves the bracket, so that no shape of the curve is slow.
-        if !inside || (iterations > 8 && iterations % 4 == 0) {
+        let halved = !inside || (iterations > 8 && iterations % 4 == 0);
+        if halved {
             next = if gap.abs() <= GAP_TOLERANCE * target {
                 sigma
             } else if gap > 0.0 {
@@ -200,12 +203,12 @@ fn search(
                 (low * high).sqrt().min(1.6 * sigma)
             };
         }
+        let root = root.filter(|_| !halved);
         let step = (next - sigma).abs();
         let predicted = match root {
-            Some(root) => step <= HERMITE_STEP_MAX * sigma && root.last_term <= STEP_TOLERANCE * sigma,
-            None => step <= STEP_MAX * sigma && curve.predicts(step, sigma),
+            Some(root) => root.is_believed(step, sigma),
+            None => !halved && step <= STEP_MAX * sigma && curve.predicts(step, sigma),
         };
-        let predicted = inside && predicted;
         if step <= STEP_TOLERANCE * sigma || valued.price == price || predicted {
             let outcome = if next <= 1.001 * VOLATILITY_MIN && valued.price > price {
                 Outcome::Below
@@ -240,6 +243,16 @@ struct Root {
     slope: f64,
     /// Size of the cubic's last term: the next is smaller still.
     last_term: f64,
+    /// Between the two points.
+    apart: f64,
+}
+
+impl Root {
+    /// Whether a last step to it leaves nothing.
+    fn is_believed(&self, step: f64, sigma: f64) -> bool {
+        let short = step <= HERMITE_STEP_MAX * sigma && self.apart <= HERMITE_APART_MAX * sigma;
+        short && self.last_term <= STEP_TOLERANCE * sigma
+    }
 }
 
 /// The last three points of a search, the newest first.
@@ -285,7 +298,7 @@ impl Curve {
         let last = g1 * g1 * g0 * c;
         let slope = rising(1.0 / (f11 - 2.0 * g1 * a + g1 * (2.0 * g0 + g1) * c))?;
         let sigma = s1 - g1 * f11 + g1 * g1 * a - last;
-        sigma.is_finite().then_some(Root { sigma, slope, last_term: last.abs() })
+        sigma.is_finite().then_some(Root { sigma, slope, last_term: last.abs(), apart: (s1 - s0).abs() })
     }
 
     /// Second divided difference.

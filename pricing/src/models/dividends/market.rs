@@ -10,16 +10,10 @@ use super::near_identity::NearIdentity;
 use super::plan::{Level, Plan, class};
 use super::schedule::Schedule;
 use super::sweep::{Outcome, sweep};
+use super::valuation::{FirstLevels, NOTHING, Valuation};
+use crate::math::exp;
 use crate::models::{black, fallback, single_dividend};
 use crate::vocabulary::{OptionType, PricingMethod};
-
-/// An option's value and its derivatives in the price of the underlying; not finite where there is none.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Valuation {
-    pub(crate) american: f64,
-    pub(crate) delta: f64,
-    pub(crate) gamma: f64,
-}
 
 /// Time values of this share of strike and price, whichever is larger, and less come from the finest grid alone, from the second
 /// share on not at all.
@@ -29,29 +23,6 @@ const GAP_REFINED: (f64, f64) = (4e-4, 8e-4);
 const LEVELS_APART: (f64, f64) = (1e-4, 2e-4);
 /// Nor is a difference below this share of the strike one.
 const PRICES_APART_MIN: f64 = 2e-8;
-
-impl Valuation {
-    /// What this level and a coarser one say together; this one alone where either is exercised.
-    fn beyond(&self, coarser: &Self, w: f64, exercise: f64) -> Self {
-        if !(self.american > exercise && coarser.american > exercise) {
-            return *self;
-        }
-        let value = self.towards(coarser, -w);
-        Self { american: value.american.max(exercise), ..value }
-    }
-
-    /// On the line from this to another, which is at one.
-    fn towards(&self, other: &Self, share: f64) -> Self {
-        let between = |a: f64, b: f64| a + share * (b - a);
-        Self {
-            american: between(self.american, other.american),
-            delta: between(self.delta, other.delta),
-            gamma: between(self.gamma, other.gamma),
-        }
-    }
-}
-
-const NOTHING: Valuation = Valuation { american: f64::NAN, delta: f64::NAN, gamma: f64::NAN };
 
 /// See the module.
 #[derive(Clone, Debug)]
@@ -141,13 +112,13 @@ impl Market {
         american: bool,
     ) -> Vec<Valuation> {
         let (strikes, sigmas) = load::<N>(batch);
-        let Some(Outcome { value, delta, gamma }) =
+        let Some(Outcome { value, delta, gamma, edge }) =
             sweep::<N>(&self.schedule, plan, option_type, &strikes, &sigmas, american)
         else {
             return Vec::new();
         };
-        let lanes = value.into_iter().zip(delta.into_iter().zip(gamma)).take(batch.len());
-        lanes.map(|(american, (delta, gamma))| Valuation { american, delta, gamma }).collect()
+        let lanes = value.into_iter().zip(delta.into_iter().zip(gamma)).zip(edge).take(batch.len());
+        lanes.map(|((american, (delta, gamma)), edge)| Valuation { american, delta, gamma, edge }).collect()
     }
 
     /// American values, delta and gamma: the method's best.
@@ -156,16 +127,18 @@ impl Market {
             PricingMethod::SingleDividend => {
                 let one = |p: &Point| {
                     let v = single_dividend::at(&self.schedule, p.strike, p.sigma)?;
-                    Some(Valuation { american: v.american, delta: v.delta, gamma: v.gamma })
+                    Some(Valuation { american: v.american, delta: v.delta, gamma: v.gamma, edge: false })
                 };
                 points.iter().map(|p| one(p).unwrap_or(NOTHING)).collect()
             }
-            PricingMethod::CashDividends => self.extrapolated(option_type, points),
+            PricingMethod::CashDividends => {
+                self.extrapolated(option_type, points).into_iter().map(|(value, _)| value).collect()
+            }
             _ => points.iter().map(|p| self.by_fallback(option_type, *p).0).collect(),
         }
     }
 
-    /// American values; a level below the finest is a grid's own where grids serve.
+    /// American values: a level's own where grids serve, the best for [`Level::Fine`].
     pub(crate) fn values(&self, option_type: OptionType, points: &[Point], level: Level) -> Vec<f64> {
         let values = match self.method(option_type) {
             PricingMethod::SingleDividend => {
@@ -178,28 +151,21 @@ impl Market {
         values.into_iter().map(|value| value.american).collect()
     }
 
-    /// [`Self::values`] for differences: of the first two levels alone where grids serve, so that no other level comes and goes
-    /// between neighbours.
-    pub(crate) fn values_alike(&self, option_type: OptionType, points: &[Point]) -> Vec<f64> {
+    /// American values on the first two levels, for differences; the method's own, twice, where no grids serve.
+    pub(crate) fn first_levels(&self, option_type: OptionType, points: &[Point]) -> Vec<FirstLevels> {
+        let [rough, coarse] = [Level::Rough, Level::Coarse].map(|level| match self.method(option_type) {
+            PricingMethod::CashDividends => self.values(option_type, points, level),
+            _ => Vec::new(),
+        });
         match self.method(option_type) {
             PricingMethod::CashDividends => {
-                self.first_levels(option_type, points, true).into_iter().map(|value| value.american).collect()
+                rough.into_iter().zip(coarse).map(|(rough, coarse)| FirstLevels { rough, coarse }).collect()
             }
-            _ => self.values(option_type, points, Level::Fine),
+            _ => {
+                let values = self.values(option_type, points, Level::Fine).into_iter();
+                values.map(|value| FirstLevels { rough: value, coarse: value }).collect()
+            }
         }
-    }
-
-    /// The first two levels together.
-    fn first_levels(&self, option_type: OptionType, points: &[Point], american: bool) -> Vec<Valuation> {
-        let [rough, coarse] =
-            [Level::Rough, Level::Coarse].map(|level| self.swept_as(option_type, points, level, american));
-        let w = Level::extrapolation(Level::Coarse, Level::Rough);
-        let each = points.iter().zip(rough.iter().zip(&coarse));
-        each.map(|(point, (rough, coarse))| {
-            let exercise = if american { self.exercise(option_type, point.strike) } else { 0.0 };
-            coarse.beyond(rough, w, exercise)
-        })
-        .collect()
     }
 
     /// What early exercise is worth: American less European value, within 1e-4 of the strike.
@@ -211,8 +177,9 @@ impl Market {
             }
             PricingMethod::CashDividends => {
                 let american = self.extrapolated(option_type, points);
-                let european = self.first_levels(option_type, points, false);
-                let premium = |(a, e): (&Valuation, &Valuation)| a.american - e.american;
+                let shares: Vec<f64> = american.iter().map(|(_, share)| *share).collect();
+                let european = self.europeans(option_type, points, &shares);
+                let premium = |((a, _), e): (&(Valuation, f64), &f64)| a.american - e;
                 american.iter().zip(&european).map(premium).map(|p| if p < 0.0 { 0.0 } else { p }).collect()
             }
             _ => {
@@ -226,52 +193,73 @@ impl Market {
     fn by_fallback(&self, option_type: OptionType, point: Point) -> (Valuation, f64) {
         let (n, m) = (fallback::SPACE_INTERVALS, fallback::TIME_STEPS);
         match fallback::solve(&self.schedule, option_type, point.strike, point.sigma, n, m) {
-            Some(v) => (Valuation { american: v.american, delta: v.delta, gamma: v.gamma }, v.european),
+            Some(v) => (Valuation { american: v.american, delta: v.delta, gamma: v.gamma, edge: false }, v.european),
             None => (NOTHING, f64::NAN),
         }
     }
 
     /// Extrapolated from the first two levels; where these are apart by more than a little volatility, from the next, and from
-    /// the finest near the exercise boundary.
+    /// the finest near the exercise boundary. Beside each value the third level's share in it.
     ///
     /// Errors are of second order in spacing and step together; how far two levels are apart says how much the next term
     /// may be.
-    fn extrapolated(&self, option_type: OptionType, points: &[Point]) -> Vec<Valuation> {
+    fn extrapolated(&self, option_type: OptionType, points: &[Point]) -> Vec<(Valuation, f64)> {
         let rough = self.swept(option_type, points, Level::Rough);
         let coarse = self.swept(option_type, points, Level::Coarse);
+        let exercise = |index: usize| points.get(index).map_or(0.0, |p| self.exercise(option_type, p.strike));
         let w = Level::extrapolation(Level::Coarse, Level::Rough);
-        let mut values: Vec<Valuation> = Vec::with_capacity(points.len());
-        let (mut doubtful, mut near) = (Vec::new(), Vec::new());
+        let mut values: Vec<(Valuation, f64)> = Vec::with_capacity(points.len());
+        // Places of those that ask for the third level, and what share of them the finest has.
+        let mut doubtful = Vec::new();
         for (index, (point, (rough, coarse))) in points.iter().zip(rough.iter().zip(&coarse)).enumerate() {
-            let value = coarse.beyond(rough, w, self.exercise(option_type, point.strike));
-            let share = self.doubt(option_type, point, (coarse.american - rough.american).abs(), value.american);
-            let boundary = self.nearness(option_type, point, value.american);
-            if share > 0.0 || boundary > 0.0 {
-                doubtful.push((index, share));
-                near.push(boundary);
+            let value = coarse.beyond(rough, w, exercise(index));
+            let share = self.doubt(option_type, point, rough, coarse);
+            let finest = self.nearness(option_type, point, value.american);
+            if share > 0.0 || finest > 0.0 {
+                doubtful.push((index, finest));
             }
-            values.push(value);
+            values.push((value, share));
         }
-        if doubtful.is_empty() {
-            return values;
+        if !doubtful.is_empty() {
+            let w = Level::extrapolation(Level::Fine, Level::Coarse);
+            let fine = self.swept_some(option_type, points, doubtful.iter().map(|(index, _)| *index), Level::Fine);
+            for ((index, _), fine) in doubtful.iter().zip(&fine) {
+                if let (Some((value, share)), Some(coarse)) = (values.get_mut(*index), coarse.get(*index)) {
+                    *value = value.towards(&fine.beyond(coarse, w, exercise(*index)), *share);
+                }
+            }
+            let nearest: Vec<_> = doubtful.iter().zip(&fine).filter(|((_, finest), _)| *finest > 0.0).collect();
+            let w = Level::extrapolation(Level::Finest, Level::Fine);
+            let places = nearest.iter().map(|((index, _), _)| *index);
+            let finest = self.swept_some(option_type, points, places, Level::Finest);
+            for (((index, share), fine), finest) in nearest.into_iter().zip(&finest) {
+                if let Some((value, _)) = values.get_mut(*index) {
+                    *value = value.towards(&finest.beyond(fine, w, exercise(*index)), *share);
+                }
+            }
         }
+        for (value, _) in &mut values {
+            *value = value.with_bounded_delta(option_type, exp(-self.schedule.borrow * self.schedule.expiry));
+        }
+        values
+    }
+
+    /// European values of the same levels as American ones with these shares of the third, so that what the levels have in
+    /// common goes with the difference.
+    fn europeans(&self, option_type: OptionType, points: &[Point], shares: &[f64]) -> Vec<f64> {
+        let swept = |points: &[Point], level| self.swept_as(option_type, points, level, false);
+        let (rough, coarse) = (swept(points, Level::Rough), swept(points, Level::Coarse));
+        let w = Level::extrapolation(Level::Coarse, Level::Rough);
+        let mut values: Vec<f64> =
+            coarse.iter().zip(&rough).map(|(coarse, rough)| coarse.beyond(rough, w, 0.0).american).collect();
+        let doubtful: Vec<usize> = (0..points.len()).filter(|&i| shares.get(i).is_some_and(|s| *s > 0.0)).collect();
+        let chosen: Vec<Point> = doubtful.iter().filter_map(|&index| points.get(index).copied()).collect();
         let w = Level::extrapolation(Level::Fine, Level::Coarse);
-        let fine = self.swept_some(option_type, points, doubtful.iter().map(|(index, _)| *index), Level::Fine);
-        for ((index, share), fine) in doubtful.iter().zip(&fine) {
-            if let (Some(value), Some(coarse), Some(point)) =
-                (values.get_mut(*index), coarse.get(*index), points.get(*index))
+        for (&index, fine) in doubtful.iter().zip(swept(&chosen, Level::Fine)) {
+            if let (Some(value), Some(coarse), Some(share)) =
+                (values.get_mut(index), coarse.get(index), shares.get(index))
             {
-                let better = fine.beyond(coarse, w, self.exercise(option_type, point.strike));
-                *value = value.towards(&better, *share);
-            }
-        }
-        let nearest = || doubtful.iter().zip(&near).zip(&fine).filter(|((_, boundary), _)| **boundary > 0.0);
-        let w = Level::extrapolation(Level::Finest, Level::Fine);
-        let finest = self.swept_some(option_type, points, nearest().map(|(((index, _), _), _)| *index), Level::Finest);
-        for ((((index, _), boundary), fine), finest) in nearest().zip(&finest) {
-            if let (Some(value), Some(point)) = (values.get_mut(*index), points.get(*index)) {
-                let better = finest.beyond(fine, w, self.exercise(option_type, point.strike));
-                *value = value.towards(&better, *boundary);
+                *value += share * (fine.beyond(coarse, w, 0.0).american - *value);
             }
         }
         values
@@ -289,15 +277,26 @@ impl Market {
         self.swept(option_type, &chosen, level)
     }
 
-    /// The next level's share in a price, from how far the first two are apart and what volatility that is.
-    fn doubt(&self, option_type: OptionType, point: &Point, apart: f64, value: f64) -> f64 {
-        if apart <= PRICES_APART_MIN * point.strike {
+    /// The third level's share in a price, from how far the first two are apart and what volatility that is; all of it where they
+    /// do not agree on exercise, or the boundary is beside the price.
+    fn doubt(&self, option_type: OptionType, point: &Point, rough: &Valuation, coarse: &Valuation) -> f64 {
+        let Point { strike, sigma } = *point;
+        let exercise = self.exercise(option_type, strike);
+        let exercised = |level: &Valuation| exercise > 0.0 && level.american <= exercise;
+        if exercised(rough) != exercised(coarse) || (exercised(coarse) && (rough.edge || coarse.edge)) {
+            return 1.0;
+        }
+        let apart = (coarse.american - rough.american).abs();
+        if apart <= PRICES_APART_MIN * strike {
             return 0.0;
         }
-        let map = NearIdentity::new(self, option_type, point.strike, value);
-        let deviation = map.deviation(value);
-        let volatility = apart * point.sigma / (map.slope(deviation) * deviation);
-        let share = (volatility - LEVELS_APART.0) / (LEVELS_APART.1 - LEVELS_APART.0);
+        let map = NearIdentity::new(self, option_type, strike, coarse.american);
+        let deviation = map.deviation(coarse.american);
+        let (schedule, forward) = (&self.schedule, self.forward());
+        // In the money the scale's slope has what interest is worth in it; the European vega has not.
+        let european = black::vega(forward, strike, schedule.expiry, sigma, schedule.discount_factor);
+        let vega = (map.slope(deviation) * deviation / sigma).min(european);
+        let share = (apart / vega - LEVELS_APART.0) / (LEVELS_APART.1 - LEVELS_APART.0);
         if share < 1.0 { share.max(0.0) } else { 1.0 }
     }
 

@@ -2,9 +2,10 @@
 //!
 //! The price is lognormal with drift `r - b` between ex-dates and drops by the cash at each; a dividend larger than
 //! the price pays the price. [`CashDividendModel`] reads in this order: `schedule` (the life cut at its ex-dates),
-//! `plan` (grids and steps), `lanes` (several options side by side), `grid`, `step`, `exdate`, `sweep` (one backward pass),
-//! `octave`, `european` (European values of every strike from a few), `near_identity` (a scale for prices), `market` (which
-//! solver, on which grids, in which batches), `inversion` (from prices to volatilities).
+//! `plan` (grids and steps), `lanes` (several options side by side), `grid`, `step`, `exdate`, `sweep` (one backward
+//! pass), `valuation` (what two grids say together), `octave`, `european` (European values of every strike from a few),
+//! `near_identity` (a scale for prices), `market` (which solver, on which grids, in which batches), `inversion` (from prices
+//! to volatilities).
 
 mod european;
 mod exdate;
@@ -19,6 +20,7 @@ pub(crate) mod plan;
 pub(crate) mod schedule;
 mod step;
 pub(crate) mod sweep;
+mod valuation;
 
 use std::cell::OnceCell;
 
@@ -27,9 +29,10 @@ use crate::models::{Implied, ModelInput, PricedOption};
 use crate::vocabulary::{OptionType, PricingMethod};
 
 use lanes::Point;
-use market::{Market, Valuation};
+use market::Market;
 use plan::Level;
 use schedule::Schedule;
+use valuation::Valuation;
 
 /// Shift of the zero curve for rho, per year, either way.
 const RATE_SHIFT: f64 = 2e-3;
@@ -40,8 +43,8 @@ const DAYS_PER_YEAR: f64 = 365.0;
 /// One slice of an underlying that pays cash.
 ///
 /// # Formula
-/// American values from backward sweeps at the option's own strike and volatility, eight options at a time, on two grids
-/// and extrapolated; European ones by their equivalent Black volatility, which few such sweeps give for all strikes.
+/// American values from backward sweeps at the option's own strike and volatility, eight options at a time, on two grids and
+/// extrapolated, on a third where these do not agree; European ones by their equivalent Black volatility, which few such sweeps give for all strikes.
 ///
 /// A result depends on its own option alone: neither on what was asked before nor on what is asked with it. Grids and
 /// European values are kept when first made, and the model stays in its thread.
@@ -69,7 +72,11 @@ impl CashDividendModel {
         self.shifted.get_or_init(|| {
             // A shift never turns the rate's sign, and with it the kind of exercise.
             let rate = base.schedule.rate;
-            let low = if (0.0..RATE_SHIFT).contains(&rate) { 0.0 } else { -RATE_SHIFT };
+            let low = match rate {
+                rate if (0.0..RATE_SHIFT).contains(&rate) => 0.0,
+                rate if (-RATE_SHIFT..0.0).contains(&rate) => -2.0 * RATE_SHIFT,
+                _ => -RATE_SHIFT,
+            };
             Box::new([low, low + 2.0 * RATE_SHIFT].map(|shift| Market::new(base.schedule.with_rate_shift(shift))))
         })
     }
@@ -162,17 +169,19 @@ impl CashDividendModel {
         let at = |share: f64| points.iter().map(move |p| Point { sigma: p.sigma * share, ..*p });
         // Both volatilities side by side: fuller batches, and a lane's bits do not depend on its neighbours.
         let shifted: Vec<Point> = at(1.0 - VOLATILITY_SHIFT).chain(at(1.0 + VOLATILITY_SHIFT)).collect();
-        let mut low = market.values_alike(option_type, &shifted);
+        let mut low = market.first_levels(option_type, &shifted);
         let high = low.split_off(points.len());
-        let [down, up] = self.shifted(market).each_ref().map(|market| market.values_alike(option_type, &points));
+        let [down, up] = self.shifted(market).each_ref().map(|market| market.first_levels(option_type, &points));
         let bumped = low.into_iter().zip(high).zip(down.into_iter().zip(up));
         for (((place, point), value), ((low, high), (down, up))) in
             places.into_iter().zip(&points).zip(values).zip(bumped)
         {
-            let vega = (high - low) / (2.0 * VOLATILITY_SHIFT * point.sigma);
-            let rho = (up - down) / (2.0 * RATE_SHIFT);
+            let exercise = market.exercise(option_type, point.strike);
+            let vega = low.difference(&high, exercise) / (2.0 * VOLATILITY_SHIFT * point.sigma);
+            let vega = if vega < 0.0 { 0.0 } else { vega };
+            let rho = down.difference(&up, exercise) / (2.0 * RATE_SHIFT);
             if let Some(slot) = results.get_mut(place) {
-                *slot = assemble(market, option_type, *point, value, vega.max(0.0), rho);
+                *slot = assemble(market, option_type, *point, value, vega, rho);
             }
         }
         results

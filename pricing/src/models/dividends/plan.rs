@@ -15,7 +15,7 @@ pub(crate) enum Level {
     Coarse = 2,
     /// Prices which the first two levels do not agree on.
     Fine = 3,
-    /// Prices near the exercise boundary where the deviation is above one.
+    /// Prices near the exercise boundary where the deviation is above a half.
     Finest = 6,
 }
 

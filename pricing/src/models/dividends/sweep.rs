@@ -18,6 +18,8 @@ pub(crate) struct Outcome<const N: usize> {
     pub(crate) delta: Lane<N>,
     /// Second derivative.
     pub(crate) gamma: Lane<N>,
+    /// Whether exercise wins here and not at the next node: a boundary between two nodes.
+    pub(crate) edge: [bool; N],
 }
 
 /// Values of several options; not finite where a lane has no number.
@@ -80,7 +82,7 @@ fn sweep_in_lanes<const N: usize>(
 }
 
 fn read<const N: usize>(claim: &Claim<'_, N>, grid: &Grid<N>, middle: usize) -> Option<Outcome<N>> {
-    let mut outcome = Outcome { value: [0.0; N], delta: [0.0; N], gamma: [0.0; N] };
+    let mut outcome = Outcome { value: [0.0; N], delta: [0.0; N], gamma: [0.0; N], edge: [false; N] };
     let [a, b, c, d, e] = grid.values.get(middle.checked_sub(2)?..middle + 3)? else { return None };
     let spot = claim.schedule.spot;
     for l in 0..N {
@@ -90,6 +92,7 @@ fn read<const N: usize>(claim: &Claim<'_, N>, grid: &Grid<N>, middle: usize) -> 
         let second = (-a[l] + 16.0 * b[l] - 30.0 * c[l] + 16.0 * d[l] - e[l]) / (12.0 * h * h);
         outcome.value[l] = c[l].max(exercise);
         let exercised = exercise > 0.0 && c[l] <= exercise;
+        outcome.edge[l] = exercised && d[l] > claim.exercise(l, spot * grid.ratio[l]);
         outcome.delta[l] = if exercised { claim.sign } else { first / spot };
         outcome.gamma[l] = if exercised { 0.0 } else { (second - first) / (spot * spot) };
     }

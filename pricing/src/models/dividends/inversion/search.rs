@@ -9,25 +9,26 @@ use crate::vocabulary::OptionType;
 
 /// A step below this share of the volatility ends the drafts.
 const DRAFT_STEP: f64 = 0.02;
-/// Two drafts that tell a slope are this share apart at least.
-const DRAFTS_APART: f64 = 0.03;
+/// Two drafts that tell a slope are this share apart at least; the step back from the second is no longer.
+const DRAFTS_APART: f64 = DRAFT_STEP;
 /// A last step below this share leaves an error of its own size times that of the slope.
 const LAST_STEP: f64 = 1e-4;
 /// So does a longer one where that product is below this share.
 const LEFT: f64 = 2e-5;
 /// Error of a slope from drafts: so much, and this share of what price and volatility lack to being proportional.
 const SLOPE_ERROR: (f64, f64) = (0.01, 0.3);
-/// The product of the last two steps below which a third would be nothing, where every price is exact.
+/// Where every price is exact: the product of the last two steps below which a third would be nothing, and the longest last
+/// one.
 const EXACT_STEPS: f64 = 1e-8;
 const EXACT_STEP_MAX: f64 = 1e-3;
-/// The same where every price is exact.
+/// The first where every price is exact; longer ones see [`EXACT_STEPS`].
 const EXACT_STEP: f64 = 1e-6;
 /// Shares of the target within which the deviation must be, for either.
 const DRAFT_GAP: f64 = 0.1;
 const LAST_GAP: f64 = 2e-3;
 /// No step multiplies or divides a volatility by more.
 const LONGEST_STEP: f64 = 3.0;
-/// Brackets found on the coarse grid are loosened by this share for the fine one.
+/// Brackets found on the roughest grid are loosened by this share for the fine one.
 const SLACK: f64 = 0.03;
 /// Halvings of the bracket of a critical volatility, in the logarithm.
 const HALVINGS: u32 = 8;
@@ -50,6 +51,11 @@ enum State {
     Fine,
     Solved,
     Failed,
+}
+
+/// Whether every octave together holds a volatility.
+fn in_domain(sigma: f64) -> bool {
+    (lower_end(OCTAVE_MIN)..=lower_end(OCTAVE_MAX + 1)).contains(&sigma)
 }
 
 /// See the module.
@@ -187,10 +193,11 @@ impl Search {
         }
         let draft = inside && self.state == State::Draft && step <= DRAFT_STEP && near(DRAFT_GAP);
         let drafted = draft && self.measured;
+        // One draft tells no slope: the second stands beyond the solution, not on it.
+        let beyond = if gap > 0.0 { self.sigma * (1.0 + DRAFTS_APART) } else { self.sigma * (1.0 - DRAFTS_APART) };
+        let probes = draft && !drafted && beyond > self.low && beyond < self.high && in_domain(beyond);
         self.sigma = match inside {
-            // One draft tells no slope: the second stands beyond the solution, not on it.
-            true if draft && !drafted && gap > 0.0 => self.sigma * (1.0 + DRAFTS_APART),
-            true if draft && !drafted => self.sigma * (1.0 - DRAFTS_APART),
+            true if probes => beyond,
             true => next,
             false => self.between(),
         };
@@ -199,7 +206,7 @@ impl Search {
             self.before = None;
             self.loosen();
         }
-        if self.sigma < lower_end(OCTAVE_MIN) || self.sigma > lower_end(OCTAVE_MAX + 1) {
+        if !in_domain(self.sigma) {
             self.state = State::Failed;
         }
     }
