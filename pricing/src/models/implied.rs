@@ -15,6 +15,8 @@ const STEP_MAX: f64 = 1e-3;
 const PREDICTED: f64 = 3e-9;
 /// The longest last step, as a share, where slopes are known.
 const HERMITE_STEP_MAX: f64 = 0.02;
+/// The share of the volatility below which the cubic's last term must be.
+const HERMITE_TERM_MAX: f64 = 1e-9;
 /// The two points are not farther apart then, or a small last term may be an accident.
 const HERMITE_APART_MAX: f64 = 0.25;
 /// Nor does the scale itself resolve more than this share of its value.
@@ -251,7 +253,7 @@ impl Root {
     /// Whether a last step to it leaves nothing.
     fn is_believed(&self, step: f64, sigma: f64) -> bool {
         let short = step <= HERMITE_STEP_MAX * sigma && self.apart <= HERMITE_APART_MAX * sigma;
-        short && self.last_term <= STEP_TOLERANCE * sigma
+        short && self.last_term <= HERMITE_TERM_MAX * sigma
     }
 }
 

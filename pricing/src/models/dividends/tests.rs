@@ -68,6 +68,24 @@ fn greeks_are_the_differences_of_fine_prices() {
 }
 
 #[test]
+fn prices_rise_smoothly_with_volatility_across_the_exercise_boundary() {
+    let model = CashDividendModel::new(&input(0.7, 0.04, 0.01, &quarterly(0.7)));
+    for (option_type, strike) in
+        [(OptionType::Put, 105.0), (OptionType::Put, 112.0), (OptionType::Put, 130.0), (OptionType::Call, 80.0)]
+    {
+        let sigmas: Vec<f64> = (0..260).map(|i| 0.03 * libm::pow(1.01, f64::from(i))).collect();
+        let prices = model.prices(option_type, &vec![strike; sigmas.len()], &sigmas);
+        for (pair, sigma) in prices.windows(2).zip(sigmas.windows(2)) {
+            let rise = pair[1].unwrap() - pair[0].unwrap();
+            // No vega exceeds that of the European option at the money, phi(0) S sqrt(T).
+            let most = 0.4 * 100.0 * 0.7_f64.sqrt() * (sigma[1] - sigma[0]);
+            let text = format!("{option_type} {strike} {sigma:?} {pair:?}");
+            assert!(rise > -2e-5 * strike && rise < most + 2e-5 * strike, "{text}");
+        }
+    }
+}
+
+#[test]
 fn premiums_are_those_of_fine_finite_differences() {
     let cases = [
         (input(0.08, 0.045, 0.005, &[(0.03, 0.6)]), 0.35),
