@@ -244,9 +244,10 @@ impl BoundaryModel {
     /// [`BoundaryModel::put`], with the same bits, and its derivative in volatility, where the grid of boundaries gives one.
     pub fn put_with_vega(&self, spot: f64, sigma: f64) -> Option<(f64, Option<f64>)> {
         let boundary = self.at(sigma)?;
-        let price = |boundary: &Boundary<'_>| Some((boundary.put(spot)?, None));
-        let Some(terms) = boundary.terms.filter(|terms| !terms.rules.order.exact) else { return price(&boundary) };
-        let mut slope = Depth::new(terms.rules.order.price + 1);
+        let held = spot > 0.0 && spot.is_finite() && !boundary.is_exercised(spot);
+        let from_grid = boundary.terms.filter(|terms| held && terms.rules.order.price == STANDARD_POINTS);
+        let Some(terms) = from_grid else { return Some((boundary.put(spot)?, None)) };
+        let mut slope = Depth::new(STANDARD_POINTS);
         self.around(terms, sigma, |[a, b, c, d], u| {
             let [wa, wb, wc, wd] = share_slopes(u);
             let four = a.values().iter().zip(b.values()).zip(c.values().iter().zip(d.values()));
@@ -254,7 +255,11 @@ impl BoundaryModel {
                 *w = wa * a + wb * b + wc * c + wd * d;
             }
         })?;
-        boundary.put_with_vega(spot, slope.values())
+        let (depth, outline) = (boundary.depth.values(), boundary.outline);
+        let (premium, slope) =
+            premium_with_vega::<STANDARD_POINTS>(terms, sigma, depth, slope.values(), spot, ln(spot));
+        let european = black::vega(spot * outline.growth, 1.0, outline.time, sigma, outline.discount);
+        Some((boundary.with_premium(spot, premium)?, Some(european + slope)))
     }
 
     /// The American put of strike 1 at `spot`; see [`Boundary::put`].
@@ -378,31 +383,13 @@ impl Boundary<'_> {
         if log_spot <= self.outline.log_limit - self.depth_now() {
             return Some(exercise);
         }
-        let premium = premium(terms, self.sigma, self.depth.values(), spot, log_spot);
-        // The larger of nothing and no number would be nothing.
-        (!premium.is_nan()).then(|| (self.european(spot) + premium.max(0.0)).max(exercise))
+        self.with_premium(spot, premium(terms, self.sigma, self.depth.values(), spot, log_spot))
     }
 
-    /// [`Boundary::put`] and its derivative in volatility, from the depth's.
-    fn put_with_vega(&self, spot: f64, depth_slope: &[f64]) -> Option<(f64, Option<f64>)> {
-        let exercised = spot > 0.0 && self.is_exercised(spot);
-        let order = self.terms.map(|terms| terms.rules.order.price);
-        let (Some(terms), Some(STANDARD_POINTS), false) = (self.terms, order, exercised) else {
-            return Some((self.put(spot)?, None));
-        };
-        if !(spot > 0.0 && spot.is_finite()) {
-            return None;
-        }
-        let outline = self.outline;
-        let depth = self.depth.values();
-        let (premium, slope) =
-            premium_with_vega::<STANDARD_POINTS>(terms, self.sigma, depth, depth_slope, spot, ln(spot));
-        if premium.is_nan() {
-            return None;
-        }
-        let european = black::vega(spot * outline.growth, 1.0, outline.time, self.sigma, outline.discount);
-        let price = (self.european(spot) + premium.max(0.0)).max(1.0 - spot);
-        Some((price, Some(european + slope)))
+    /// The price with this premium for early exercise; `None` where that is no number.
+    fn with_premium(&self, spot: f64, premium: f64) -> Option<f64> {
+        // The larger of nothing and no number would be nothing.
+        (!premium.is_nan()).then(|| (self.european(spot) + premium.max(0.0)).max(1.0 - spot))
     }
 
     /// Whether the put at `spot` is exercised at once.

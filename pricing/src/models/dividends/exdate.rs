@@ -1,6 +1,6 @@
 //! Values just before an ex-date from those just after it.
 
-use super::grid::{Claim, Grid, add_kink};
+use super::grid::{Claim, Grid, add_kink, add_spread_kink};
 use super::kink;
 use super::lanes::Lane;
 use super::plan::PeriodPlan;
@@ -73,16 +73,16 @@ pub(super) fn drop_dividend<const N: usize>(
         }
         *values = after.values(claim, &dropped, &logs);
     }
-    let kink = if next.is_none() || next_plan.on_strike { kink_left(plan, next_plan) } else { 0.0 };
-    if kink > 0.0 {
-        spread_payoff_kink(claim, grid, plan, next_plan, kink);
+    let kink = if next.is_none() || next_plan.on_strike { kink_left(plan, next_plan) } else { None };
+    if let Some(width) = kink {
+        spread_payoff_kink(claim, grid, plan, next_plan, width);
     }
     if claim.sign < 0.0 {
         spread_floor_kink(claim, grid, plan);
     }
     // A put waits for the drop: exercised after it, it brings the dividend more.
     if claim.american && claim.sign > 0.0 {
-        let sharp = (kink > 0.0).then_some(&after);
+        let sharp = kink.map(|_| &after);
         exercise(claim, grid, sharp, dividend);
     }
 }
@@ -118,21 +118,21 @@ fn exercise<const N: usize>(claim: &Claim<'_, N>, grid: &mut Grid<N>, sharp: Opt
     }
 }
 
-/// How much of the payoff's kink a sum over nodes still sees: all where the last period is short, the less the more
-/// deviations it has been spread over; nothing below a thousandth.
-fn kink_left(plan: &PeriodPlan, next_plan: &PeriodPlan) -> f64 {
-    let turns = next_plan.period.length().sqrt() / plan.eta;
-    let share = exp(-2.0 * std::f64::consts::PI * std::f64::consts::PI * turns * turns);
-    if share < 1e-3 { 0.0 } else { share }
+/// The spacings that the payoff's kink has been spread over (a deviation), where a sum over nodes still sees a thousandth of
+/// it.
+fn kink_left(plan: &PeriodPlan, next_plan: &PeriodPlan) -> Option<f64> {
+    let width = next_plan.period.length().sqrt() / plan.eta;
+    let share = exp(-2.0 * std::f64::consts::PI * std::f64::consts::PI * width * width);
+    (share >= 1e-3).then_some(width)
 }
 
-/// A payoff that is still nearly a kink: nodes see `share` of it.
+/// A payoff that is still nearly a kink.
 fn spread_payoff_kink<const N: usize>(
     claim: &Claim<'_, N>,
     grid: &mut Grid<N>,
     plan: &PeriodPlan,
     next_plan: &PeriodPlan,
-    share: f64,
+    width: f64,
 ) {
     let left = next_plan.period.length();
     let Schedule { rate, borrow, .. } = *claim.schedule;
@@ -140,11 +140,11 @@ fn spread_payoff_kink<const N: usize>(
         let centre = claim.strikes[l] * exp((borrow - rate) * left);
         let place = centre + plan.period.dividend;
         // The slope in the logarithm of the price jumps by what the price itself is there, dividend and all.
-        let jump = share * place * exp(-borrow * left);
-        let held = share * centre * exp(-borrow * left) * (claim.sigmas[l] * left.sqrt());
+        let jump = place * exp(-borrow * left);
+        let held = centre * exp(-borrow * left) * (claim.sigmas[l] * left.sqrt());
         // Where exercise wins there is no kink of what is held.
         if !claim.american || claim.exercise(l, place) <= held {
-            add_kink(claim, grid, l, place, jump);
+            add_spread_kink(claim, grid, l, place, jump, width);
         }
     }
 }

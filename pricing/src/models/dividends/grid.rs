@@ -135,6 +135,18 @@ pub(super) fn add_kink<const N: usize>(
     place: f64,
     slope_jump: f64,
 ) {
+    add_spread_kink(claim, grid, l, place, slope_jump, 0.0);
+}
+
+/// [`add_kink`] of one that is spread over `width` spacings already.
+pub(super) fn add_spread_kink<const N: usize>(
+    claim: &Claim<'_, N>,
+    grid: &mut Grid<N>,
+    l: usize,
+    place: f64,
+    slope_jump: f64,
+    width: f64,
+) {
     let values = &mut grid.values;
     let position = (ln(place) - grid.log_first[l]) / grid.spacing[l];
     if !(position >= 0.0 && position < values.len() as f64 - 1.0) {
@@ -142,7 +154,12 @@ pub(super) fn add_kink<const N: usize>(
     }
     let below = position.floor();
     let bend = -claim.sign * slope_jump;
-    let (lower, upper) = kink::correction(position - below, grid.spacing[l].abs(), slope_jump, bend);
+    let (theta, h) = (position - below, grid.spacing[l].abs());
+    let (lower, upper) = if width > 0.0 {
+        kink::correction_of_spread(theta, h, slope_jump, bend, width)
+    } else {
+        kink::correction(theta, h, slope_jump, bend)
+    };
     if let Some([a, b]) = values.get_mut(below as usize..below as usize + 2) {
         a[l] += lower;
         b[l] += upper;

@@ -7,11 +7,11 @@ use std::sync::Arc;
 use super::european::EuropeanTable;
 use super::lanes::{LANES, Point, load};
 use super::near_identity::NearIdentity;
-use super::plan::{Level, Plan, class};
+use super::plan::{Level, Plan, RESOLVED, class, kink_width};
 use super::schedule::Schedule;
 use super::sweep::{Outcome, sweep};
 use super::valuation::{FirstLevels, NOTHING, Valuation};
-use crate::math::exp;
+use crate::math::{exp, ln};
 use crate::models::{black, fallback, single_dividend};
 use crate::vocabulary::{OptionType, PricingMethod};
 
@@ -21,6 +21,8 @@ const GAP_REFINED: (f64, f64) = (4e-4, 8e-4);
 /// Up to this difference in volatility the first two levels agree, and their extrapolation stands; from the second on the
 /// next level's does, between them both have their share.
 const LEVELS_APART: (f64, f64) = (1e-4, 2e-4);
+/// From so many deviations in the money on the third level has all of an option that may be exercised any time.
+const IN_THE_MONEY: f64 = 0.2;
 /// Nor is a difference below this share of the strike one.
 const PRICES_APART_MIN: f64 = 2e-8;
 
@@ -29,13 +31,15 @@ const PRICES_APART_MIN: f64 = 2e-8;
 pub(crate) struct Market {
     pub(crate) schedule: Schedule,
     table: EuropeanTable,
+    /// See [`kink_width`].
+    kink_width: f64,
     plans: RefCell<BTreeMap<(Level, i32), Arc<Plan>>>,
 }
 
 impl Market {
     pub(crate) fn new(schedule: Schedule) -> Self {
         let table = EuropeanTable::new(&schedule);
-        Self { schedule, table, plans: RefCell::default() }
+        Self { kink_width: kink_width(&schedule), schedule, table, plans: RefCell::default() }
     }
 
     /// The contract's forward.
@@ -202,8 +206,14 @@ impl Market {
     /// the finest near the exercise boundary. Beside each value the third level's share in it.
     ///
     /// Errors are of second order in spacing and step together; how far two levels are apart says how much the next term
-    /// may be.
+    /// may be. Where [`Self::level_alone`] names a level they are of no order, and that level says it all.
     fn extrapolated(&self, option_type: OptionType, points: &[Point]) -> Vec<(Valuation, f64)> {
+        let bounded =
+            |value: Valuation| value.with_bounded_delta(option_type, exp(-self.schedule.borrow * self.schedule.expiry));
+        if let Some(level) = self.level_alone(option_type) {
+            let values = self.swept(option_type, points, level);
+            return values.into_iter().map(|value| (bounded(value), 1.0)).collect();
+        }
         let rough = self.swept(option_type, points, Level::Rough);
         let coarse = self.swept(option_type, points, Level::Coarse);
         let exercise = |index: usize| points.get(index).map_or(0.0, |p| self.exercise(option_type, p.strike));
@@ -238,16 +248,28 @@ impl Market {
                 }
             }
         }
-        for (value, _) in &mut values {
-            *value = value.with_bounded_delta(option_type, exp(-self.schedule.borrow * self.schedule.expiry));
-        }
-        values
+        values.into_iter().map(|(value, share)| (bounded(value), share)).collect()
+    }
+
+    /// The coarsest level that resolves a call's payoff by the last ex-date, where exercise cuts through what is left of its kink;
+    /// none where the coarse levels do.
+    fn level_alone(&self, option_type: OptionType) -> Option<Level> {
+        let alone = option_type == OptionType::Call && !self.resolves_kink(Level::Coarse);
+        alone.then(|| if self.resolves_kink(Level::Fine) { Level::Fine } else { Level::Finest })
+    }
+
+    /// Whether the payoff's kink is none to a level's nodes by the last ex-date.
+    fn resolves_kink(&self, level: Level) -> bool {
+        self.kink_width * f64::from(level as u8) >= RESOLVED
     }
 
     /// European values of the same levels as American ones with these shares of the third, so that what the levels have in
     /// common goes with the difference.
     fn europeans(&self, option_type: OptionType, points: &[Point], shares: &[f64]) -> Vec<f64> {
         let swept = |points: &[Point], level| self.swept_as(option_type, points, level, false);
+        if let Some(level) = self.level_alone(option_type) {
+            return swept(points, level).iter().map(|value| value.american).collect();
+        }
         let (rough, coarse) = (swept(points, Level::Rough), swept(points, Level::Coarse));
         let w = Level::extrapolation(Level::Coarse, Level::Rough);
         let mut values: Vec<f64> =
@@ -277,8 +299,9 @@ impl Market {
         self.swept(option_type, &chosen, level)
     }
 
-    /// The third level's share in a price, from how far the first two are apart and what volatility that is; all of it where they
-    /// do not agree on exercise, or the boundary is beside the price.
+    /// The third level's share in a price, from how far the first two are apart and what volatility that is, and from how far in
+    /// the money the option is, where exercise is near and levels agree by accident; all of it where they do not agree on
+    /// exercise, the boundary is beside the price, or the roughest still sees a call's kink. None where both exercise.
     fn doubt(&self, option_type: OptionType, point: &Point, rough: &Valuation, coarse: &Valuation) -> f64 {
         let Point { strike, sigma } = *point;
         let exercise = self.exercise(option_type, strike);
@@ -286,17 +309,27 @@ impl Market {
         if exercised(rough) != exercised(coarse) || (exercised(coarse) && (rough.edge || coarse.edge)) {
             return 1.0;
         }
+        if exercised(coarse) {
+            return 0.0;
+        }
+        if option_type == OptionType::Call && !self.resolves_kink(Level::Rough) {
+            return 1.0;
+        }
+        let (schedule, forward) = (&self.schedule, self.forward());
+        let accident = match schedule.exercised_any_time(option_type == OptionType::Call) && exercise > 0.0 {
+            true => ln(strike / schedule.spot).abs() / (IN_THE_MONEY * sigma * schedule.expiry.sqrt()),
+            false => 0.0,
+        };
         let apart = (coarse.american - rough.american).abs();
         if apart <= PRICES_APART_MIN * strike {
-            return 0.0;
+            return accident.min(1.0);
         }
         let map = NearIdentity::new(self, option_type, strike, coarse.american);
         let deviation = map.deviation(coarse.american);
-        let (schedule, forward) = (&self.schedule, self.forward());
         // In the money the scale's slope has what interest is worth in it; the European vega has not.
         let european = black::vega(forward, strike, schedule.expiry, sigma, schedule.discount_factor);
         let vega = (map.slope(deviation) * deviation / sigma).min(european);
-        let share = (apart / vega - LEVELS_APART.0) / (LEVELS_APART.1 - LEVELS_APART.0);
+        let share = accident.max((apart / vega - LEVELS_APART.0) / (LEVELS_APART.1 - LEVELS_APART.0));
         if share < 1.0 { share.max(0.0) } else { 1.0 }
     }
 

@@ -49,6 +49,18 @@ const STEPS_MAX: usize = 700;
 const HALF_MIN: usize = 5;
 const HALF_MAX: usize = 320;
 
+/// Spacings over which the payoff's kink has spread by the last ex-date, a deviation of the last period in spacings of the
+/// roughest level; infinite where it never meets an ex-date. What is below [`RESOLVED`] on a level is still a kink there.
+pub(crate) fn kink_width(schedule: &Schedule) -> f64 {
+    match schedule.periods.as_slice() {
+        [.., before, last] if last.dividend == 0.0 => (last.length() / before.variance.max(1e-14)).sqrt() / SPACING,
+        _ => f64::INFINITY,
+    }
+}
+
+/// A kink spread over so many spacings is none to its neighbours: below, a call's prices are off by up to 3e-4 of volatility.
+pub(crate) const RESOLVED: f64 = 0.95;
+
 /// The lowest class holds every deviation up to `2^CLASS_MIN`.
 pub(crate) const CLASS_MIN: i32 = -1;
 const CLASS_MAX: i32 = 8;

@@ -193,3 +193,36 @@ fn check(model: &CashDividendModel, option_type: OptionType, strike: f64, sigma:
     assert!(implied.vega.is_finite() && implied.volatility.is_none_or(f64::is_finite));
     assert!(model.implied_volatility(option_type, strike, f64::NAN, 0.01).volatility.is_none());
 }
+
+/// Prices of real failing slices against far finer differences, within so much volatility.
+fn check_slice(terms: &ModelInput, option_type: OptionType, quotes: &[(f64, f64)], within: f64) {
+    let model = CashDividendModel::new(terms);
+    for &(strike, sigma) in quotes {
+        let price = |sigma: f64| model.price(option_type, strike, sigma).unwrap();
+        let fine = fallback::price_on_grid(terms, option_type, strike, sigma, 2000, 1500).unwrap().american;
+        let vega = (price(sigma + 0.01) - price(sigma)) / 0.01;
+        let off = (price(sigma) - fine) / vega;
+        assert!(off.abs() < within, "{option_type} {strike} {sigma}: {off:e} of volatility at borrow {}", terms.borrow);
+    }
+}
+
+#[test]
+fn an_ex_date_shortly_before_expiry_leaves_a_kink_that_is_priced() {
+    let expiry = 0.4027;
+    for days in [1.0, 2.0, 3.0, 5.0] {
+        for borrow in [-0.004, 0.004] {
+            let dividends = [(0.1507, 1.47), (expiry - days / 365.0, 1.48)];
+            let terms = ModelInput { spot: 200.9, ..input(expiry, 0.0368, borrow, &dividends) };
+            check_slice(&terms, OptionType::Call, &[(150.0, 0.52), (170.0, 0.507), (190.0, 0.5)], 5e-5);
+            check_slice(&terms, OptionType::Put, &[(170.0, 0.507), (190.0, 0.5), (240.0, 0.47)], 5e-5);
+        }
+    }
+}
+
+#[test]
+fn long_puts_in_the_money_are_priced() {
+    let dividends: Vec<(f64, f64)> = (0..5).map(|i| (0.04 + 0.5 * f64::from(i), 1.16)).collect();
+    let terms = ModelInput { spot: 128.92, ..input(2.17, 0.0346, 0.0085, &dividends) };
+    let quotes = [(100.0, 0.45), (140.0, 0.43), (160.0, 0.42), (180.0, 0.416), (200.0, 0.41)];
+    check_slice(&terms, OptionType::Put, &quotes, 5e-5);
+}
