@@ -46,16 +46,6 @@ pub(crate) fn ln_normal(x: f64) -> f64 {
     n * LN_2_HIGH - ((half_square - (s * (half_square + r) + n * LN_2_LOW)) - f)
 }
 
-/// The logarithm of a positive normal number to 1.5e-6, without a division: a coordinate for first guesses.
-#[inline(always)]
-pub(crate) fn ln_coarse(x: f64) -> f64 {
-    let (n, f) = split(x);
-    let f2 = f * f;
-    let low = f * (1.000_012_78 - 0.499_850_497 * f);
-    let high = (0.332_258_615 - 0.254_724_917 * f) + f2 * (0.223_301_97 - 0.143_198_874 * f);
-    n * std::f64::consts::LN_2 + (low + f * f2 * high)
-}
-
 /// `n` and `f` with `x = 2^n (1 + f)` and `1 + f` in `[sqrt(1/2), sqrt 2)`.
 #[inline(always)]
 fn split(x: f64) -> (f64, f64) {
@@ -82,7 +72,7 @@ fn outside_the_normal_range(x: f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{ln, ln_coarse};
+    use super::ln;
 
     #[test]
     fn agrees_with_libm() {
@@ -95,15 +85,6 @@ mod tests {
             }
         }
         assert!(worst < 3.4e-16, "{worst:e}");
-    }
-
-    #[test]
-    fn the_coarse_form_is_as_good_as_it_says() {
-        for i in 1..100_000 {
-            for x in [f64::from(i) * 1.000_1e-4, f64::from(i) * 1e200, f64::from(i) * 1e-290] {
-                assert!((ln_coarse(x) - ln(x)).abs() < 1.6e-6, "{x:e}");
-            }
-        }
     }
 
     #[test]

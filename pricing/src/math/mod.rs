@@ -14,11 +14,11 @@ pub use exponential::exp;
 pub(crate) use exponential::{exp_normal, exp_short};
 pub use gauss_legendre::{GaussLegendre, gauss_legendre};
 pub use logarithm::ln;
-pub(crate) use logarithm::{ln_coarse, ln_normal};
+pub(crate) use logarithm::ln_normal;
 pub use normal::{inverse_normal_cdf, mills_ratio, normal_cdf, normal_pdf};
 pub(crate) use normal::{
-    mills_fraction, normal_cdf_each, normal_cdf_quick, normal_cdf_short, normal_cdf_short_each, normal_each,
-    normal_pdf_normal, normal_short_each,
+    mills_fraction, mills_fractions, normal_cdf_each, normal_cdf_quick, normal_cdf_short, normal_cdf_short_each,
+    normal_each, normal_pdf_normal, normal_short_each,
 };
 
 /// `1 / sqrt(2 pi)`.

@@ -1,12 +1,14 @@
-//! The total deviation of a Black price: a first guess good to 2e-4, then one step of fourth order.
+//! The total deviation of a Black price: a first guess good to 3e-4, then one step of fourth order.
 //!
-//! With `b` the price over `sqrt(FK)` and `mu = 2 sinh(m/2)` the distance of strike and forward in the same unit, the
-//! Bachelier deviation `s_N` of `(b, mu)` is a function of `mu/b` alone, and `s/s_N` a polynomial in `m^2` and `s_N^2`
-//! that is 1 at the origin. Lanes and single quotes run the same operations in the same order, so they give the same
-//! bits; what the first step does not settle (long-dated, wide or far out of the usual range) goes to one loop.
+//! Lanes and single quotes run the same operations in the same order, so they give the same bits; what the first step
+//! does not settle (long-dated, wide or far out of the usual range) goes to one loop.
 
+use multiversion::multiversion;
+
+use super::guess::{self, Guesses, MONEYNESS_MAX, MONEYNESS_UPPER_MAX};
 use crate::math::{
-    INV_SQRT_2PI, exp, inverse_normal_cdf, ln, ln_coarse, ln_normal, mills_fraction, mills_ratio, normal_cdf,
+    INV_SQRT_2PI, exp, exp_normal, inverse_normal_cdf, ln, ln_normal, mills_fraction, mills_fractions, mills_ratio,
+    normal_cdf,
 };
 
 /// Quotes solved side by side.
@@ -14,13 +16,15 @@ pub(crate) const LANES: usize = 8;
 const ITERATIONS_MAX: u32 = 24;
 /// The first step ends the search where it moves by no more than this share: what it leaves is the fourth power.
 const FIRST_CHANGE_MAX: f64 = 5e-4;
+/// Nor is the price off by more than about twice this share: what the logarithm's series then leaves is 1e-9 of it, and
+/// 1e-12 of a deviation, because a price so far off is one of more than twenty deviations.
+const FIRST_SHARE_MAX: f64 = 0.15;
 /// The same of the loop's steps, which also run where constants are larger.
 const CHANGE_MAX: f64 = 5e-5;
+/// Forward over strike, or the inverse, beyond which nothing is solved.
+const RATIO_MAX: f64 = 1e300;
 /// Share of its bound up to which a price is solved by itself, beyond by its distance to the bound.
 const LOWER_PRICE_MAX: f64 = 0.4;
-/// Where the first guesses were fitted.
-const MONEYNESS_MAX: f64 = 3.2;
-const MONEYNESS_UPPER_MAX: f64 = 4.0;
 // ln(1/sqrt(2 pi))
 const LN_INV_SQRT_2PI: f64 = -0.918_938_533_204_672_7;
 
@@ -55,7 +59,15 @@ pub(super) struct Solved {
 /// assert!((s.unwrap() - 0.03).abs() < 1e-15);
 /// ```
 pub fn implied_stdev_otm(forward: f64, strike: f64, undiscounted_otm_price: f64) -> Option<f64> {
-    solved(forward, strike, undiscounted_otm_price).map(|solved| solved.s)
+    stdev(forward, strike, undiscounted_otm_price)
+}
+
+/// [`implied_stdev_otm`].
+///
+/// The host chooses the encoding of the instructions; the operations, and with them the bits, are the same.
+#[multiversion(targets("x86_64+avx2"))]
+fn stdev(forward: f64, strike: f64, otm_price: f64) -> Option<f64> {
+    solved(forward, strike, 1.0, otm_price).map(|solved| solved.s)
 }
 
 /// [`implied_stdev_otm`] of many options on one forward, with the same bits, eight at a time.
@@ -79,7 +91,7 @@ pub fn implied_stdevs_otm(
     for ((strikes, prices), out) in quotes.zip(out.chunks_mut(LANES)) {
         let mut lanes = Lanes::default();
         for (i, (strike, price)) in strikes.iter().zip(prices).enumerate() {
-            lanes.set(i, forward, *strike, *price);
+            lanes.set(i, forward, *strike, 1.0, *price);
         }
         for ((out, solved), _) in out.iter_mut().zip(lanes.solve()).zip(strikes.iter().zip(prices)) {
             *out = solved.map(|solved| solved.s);
@@ -88,16 +100,25 @@ pub fn implied_stdevs_otm(
     count
 }
 
-pub(super) fn solved(forward: f64, strike: f64, otm_price: f64) -> Option<Solved> {
-    let (low, high) = (forward.min(strike), forward.max(strike));
-    let step = FirstStep::new(low, high, otm_price);
-    let (s, growth) = step.taken(if is_upper(low, otm_price) { step.upper_guess() } else { step.lower_guess() });
-    finished(low, high, otm_price, s, growth)
+/// [`implied_stdev_otm`] of a price discounted by a factor, with what else is known of the solution.
+#[inline(always)]
+pub(super) fn solved(forward: f64, strike: f64, discount_factor: f64, otm_price: f64) -> Option<Solved> {
+    let (low, high) = ordered(forward, strike);
+    let step = FirstStep::new(high / low, discount_factor * low, discount_factor * high, otm_price);
+    let guesses = Guesses::get();
+    let guess = if step.side < 0.0 {
+        guesses.upper(step.m, step.value, guess::upper_bend_side_by_side)
+    } else {
+        guesses.lower(step.m, step.sum, step.over_price, guess::lower_bend_side_by_side)
+    };
+    let (s, growth) = step.taken(guess, mills_fractions);
+    finished(discount_factor * low, discount_factor * high, otm_price, s, growth)
 }
 
 /// Eight quotes; a lane that is never set has no solution.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Lanes {
+    ratio: [f64; LANES],
     low: [f64; LANES],
     high: [f64; LANES],
     price: [f64; LANES],
@@ -106,18 +127,22 @@ pub(super) struct Lanes {
 impl Lanes {
     /// Puts a quote into a lane; none is there beyond the eighth.
     #[inline]
-    pub(super) fn set(&mut self, lane: usize, forward: f64, strike: f64, otm_price: f64) {
-        if let (Some(low), Some(high), Some(price)) =
-            (self.low.get_mut(lane), self.high.get_mut(lane), self.price.get_mut(lane))
+    pub(super) fn set(&mut self, lane: usize, forward: f64, strike: f64, discount_factor: f64, otm_price: f64) {
+        let ends = (self.low.get_mut(lane), self.high.get_mut(lane));
+        if let ((Some(low), Some(high)), Some(ratio), Some(price)) =
+            (ends, self.ratio.get_mut(lane), self.price.get_mut(lane))
         {
-            (*low, *high, *price) = (forward.min(strike), forward.max(strike), otm_price);
+            (*low, *high) = ordered(forward, strike);
+            *ratio = *high / *low;
+            (*low, *high) = (discount_factor * *low, discount_factor * *high);
+            *price = otm_price;
         }
     }
 
     /// [`solved`] of each lane.
     #[inline]
     pub(super) fn solve(&self) -> [Option<Solved>; LANES] {
-        let [s, growth] = first_steps(&self.low, &self.high, &self.price);
+        let [s, growth] = first_steps(self);
         let mut out = [None; LANES];
         for (l, out) in out.iter_mut().enumerate() {
             *out = finished(self.low[l], self.high[l], self.price[l], s[l], growth[l]);
@@ -126,18 +151,26 @@ impl Lanes {
     }
 }
 
+/// The lower and the higher of two numbers; what is none stays among them.
+#[inline(always)]
+fn ordered(forward: f64, strike: f64) -> (f64, f64) {
+    if forward < strike { (forward, strike) } else { (strike, forward) }
+}
+
 /// Accepts the first step, or searches on.
-#[inline]
+#[inline(always)]
 fn finished(low: f64, high: f64, price: f64, s: f64, growth: f64) -> Option<Solved> {
-    if !(low > 0.0 && high < f64::INFINITY && high <= 1e300 * low && price > 0.0 && price < low) {
-        return None;
-    }
     if s > 0.0 {
         let distance = if is_upper(low, price) { low - price } else { price };
-        Some(Solved { s, iterations: 1, slope: distance * growth })
-    } else {
-        search(low, high, price)
+        return Some(Solved { s, iterations: 1, slope: distance * growth });
     }
+    searched(low, high, price)
+}
+
+#[cold]
+fn searched(low: f64, high: f64, price: f64) -> Option<Solved> {
+    let usable = low > 0.0 && high < f64::INFINITY && high <= RATIO_MAX * low && price > 0.0 && price < low;
+    if usable { search(low, high, price) } else { None }
 }
 
 /// Whether a price is solved by its distance to the bound rather than by itself.
@@ -147,23 +180,29 @@ fn is_upper(low: f64, price: f64) -> bool {
 }
 
 /// Total deviation and growth of each lane after its first step; see [`FirstStep::taken`].
-fn first_steps(low: &[f64; LANES], high: &[f64; LANES], price: &[f64; LANES]) -> [[f64; LANES]; 2] {
+///
+/// The host chooses the width of the instructions; every lane's operations, and with them the bits, are the same.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+fn first_steps(lanes: &Lanes) -> [[f64; LANES]; 2] {
+    let Lanes { ratio, low, high, price } = lanes;
     let zero = [0.0; LANES];
+    let guesses = Guesses::get();
     let (mut m, mut side, mut value, mut guess) = (zero, zero, zero, zero);
     let (mut s, mut growth) = (zero, zero);
     for l in 0..LANES {
-        let step = FirstStep::new(low[l], high[l], price[l]);
-        (m[l], side[l], value[l], guess[l]) = (step.m, step.side, step.value, step.lower_guess());
+        let step = FirstStep::new(ratio[l], low[l], high[l], price[l]);
+        (m[l], side[l], value[l]) = (step.m, step.side, step.value);
+        guess[l] = guesses.lower(step.m, step.sum, step.over_price, guess::lower_bend);
     }
     if side.contains(&-1.0) {
         for l in 0..LANES {
-            let upper = upper_guess(m[l], value[l]);
+            let upper = guesses.upper(m[l], value[l], guess::upper_bend);
             guess[l] = if side[l] < 0.0 { upper } else { guess[l] };
         }
     }
     for l in 0..LANES {
-        (s[l], growth[l]) =
-            FirstStep { m: m[l], side: side[l], value: value[l], over_price: 0.0, sum: 0.0 }.taken(guess[l]);
+        let step = FirstStep { m: m[l], side: side[l], value: value[l], over_price: 0.0, sum: 0.0 };
+        (s[l], growth[l]) = step.taken(guess[l], |near, far| (mills_fraction(near), mills_fraction(far)));
     }
     [s, growth]
 }
@@ -182,12 +221,12 @@ struct FirstStep {
 
 impl FirstStep {
     #[inline(always)]
-    fn new(low: f64, high: f64, price: f64) -> Self {
+    fn new(ratio: f64, low: f64, high: f64, price: f64) -> Self {
         let unit = 1.0 / (low * high).sqrt();
         let sum = price + (high - low);
         let upper = is_upper(low, price);
         Self {
-            m: ln_normal(high / low),
+            m: ln_normal(ratio),
             side: if upper { -1.0 } else { 1.0 },
             value: unit * if upper { low - price } else { price },
             over_price: sum / price,
@@ -195,42 +234,40 @@ impl FirstStep {
         }
     }
 
-    #[inline(always)]
-    fn lower_guess(&self) -> f64 {
-        lower_guess(self.m, self.sum, self.over_price)
-    }
-
-    #[inline(always)]
-    fn upper_guess(&self) -> f64 {
-        upper_guess(self.m, self.value)
-    }
-
     /// The total deviation after one step from a guess, negative where the step does not settle it, and there the price's
-    /// derivative over the price (or over its distance to the bound).
+    /// derivative over the price (or over its distance to the bound). `mills` gives two Mills ratios as fractions.
     #[inline(always)]
-    fn taken(&self, guess: f64) -> (f64, f64) {
+    fn taken(&self, guess: f64, mills: impl Fn(f64, f64) -> ((f64, f64), (f64, f64))) -> (f64, f64) {
         let Self { m, side, value, .. } = *self;
         let inverse = 1.0 / guess;
         let h = m * inverse;
         let t = 0.5 * guess;
         // Two Mills ratios over one denominator: their difference is the price over phi(h) e^{-t^2/2}, their sum the
         // distance to the bound.
-        let (p1, q1) = mills_fraction(side * (h - t));
-        let (p2, q2) = mills_fraction(h + t);
+        let ((p1, q1), (p2, q2)) = mills(side * (h - t), h + t);
         let over = side * (p1 * q2) - p2 * q1;
         let under = q1 * q2;
-        let gap = ln_normal(INV_SQRT_2PI * (side * over) / (under * value)) - 0.5 * (h * h + t * t);
-        let (step, bend) = householder(gap, over / under, under / over, h, inverse, guess);
+        // ln(found / wanted) by the series of 2 artanh.
+        let found = (INV_SQRT_2PI * side) * exp_normal(-0.5 * (h * h + t * t)) * over;
+        let wanted = under * value;
+        let x = (found - wanted) / (found + wanted);
+        let x2 = x * x;
+        let series = (2.0 + x2 * (2.0 / 3.0)) + (x2 * x2) * ((2.0 / 5.0 + x2 * (2.0 / 7.0)) + (x2 * x2) * (2.0 / 9.0));
+        let gap = x * series;
+        let scale = 1.0 / (over * under);
+        let (ratio, growth) = (over * over * scale, under * under * scale);
+        let (step, bend) = householder(gap, ratio, growth, h, inverse, guess);
         // The derivative is another factor of the same expansion: e^e with a small e.
         let e = gap + bend;
-        let growth = side * (under / over) * (1.0 + e * (1.0 + 0.5 * e * (1.0 + e * (1.0 / 3.0))));
-        // Below -1 the fraction is no Mills ratio; a settled step is far from there.
-        let settled = (side * over > 0.0)
-            & (value > 0.0)
+        let growth = side * growth * (1.0 + e * (1.0 + 0.5 * e * (1.0 + e * (1.0 / 3.0))));
+        // Below -1 the fraction is no Mills ratio, and the exponential has its range. Anything else that is no quote fails
+        // here too: a price or a distance to the bound that is not positive, and forward over strike beyond e^684, where
+        // h + t >= sqrt(2 m).
+        let settled = (value > 0.0)
             & (step.abs() <= FIRST_CHANGE_MAX * guess)
+            & (x2 <= FIRST_SHARE_MAX * FIRST_SHARE_MAX)
             & (side * (t - h) <= 1.0)
-            & (h + t <= 40.0)
-            & ((side > 0.0) | (m <= MONEYNESS_UPPER_MAX));
+            & (h + t <= 37.0);
         (if settled { guess + step } else { -1.0 }, growth)
     }
 }
@@ -249,48 +286,7 @@ fn householder(gap: f64, value: f64, g1: f64, h: f64, inverse: f64, s: f64) -> (
     (step, step * (a + 0.5 * a1 * step))
 }
 
-/// Within 1.3e-4 for `m <= 3.2`, `s <= 1.5` and prices of at most 0.4 of their bound; from `b + mu` and what it is over
-/// `b`.
-#[inline(always)]
-fn lower_guess(m: f64, sum: f64, over_price: f64) -> f64 {
-    // Bachelier: mu = h s_N, b = s_N (phi(h) - h Phi(-h)); s_N / (b + mu) is a function of ln(1 + mu/b), and a
-    // rational one of w, the root that grows like h.
-    let w = (1.0 + ln_coarse(over_price)).sqrt() - 1.0;
-    let w2 = w * w;
-    let over = (2.506_684_63 - 0.833_012_321 * w) + w2 * ((1.064_520_39 - 0.039_864_821_4 * w) + 0.200_641_01 * w2);
-    let under = (1.0 + 0.669_406_909 * w)
-        + w2 * ((0.890_248_552 + 0.528_518_502 * w) + w2 * (0.167_286_022 + 0.284_962_24 * w));
-    let normal = sum * over / under;
-    let y = m * m;
-    let z = normal * normal;
-    let c0 = (0.999_907_507 - 0.041_630_650_1 * y)
-        + y * y * ((0.001_243_827_48 - 4.025_604_43e-5 * y) + 1.173_027_36e-6 * y * y);
-    let c1 = (0.041_661_889 - 0.005_795_881_52 * y) + y * y * (4.708_490_02e-4 - 1.881_621_09e-5 * y);
-    let c2 = (0.003_905_131_66 - 8.377_339_3e-4 * y) + 4.973_297_49e-5 * y * y;
-    let c3 = 3.570_423_54e-4 - 3.332_435_83e-5 * y;
-    normal * ((c0 + z * c1) + z * z * (c2 + z * c3))
-}
-
-/// Within 3e-4 for `m <= 4` and prices above 0.38 of their bound, from the distance to the bound over `sqrt(FK)`.
-#[inline(always)]
-fn upper_guess(m: f64, complement: f64) -> f64 {
-    // At the forward t = s/2 is a normal quantile; elsewhere it is that times a function of m/t and t.
-    let v = (-2.0 * ln_normal(0.5 * complement)).max(0.0).sqrt();
-    let over = 2.704_194_51 + v * (1.963_958_81 + v * 0.099_071_563);
-    let under = 1.0 + v * (2.130_701_6 + v * (0.608_182_884 + v * 0.016_060_488_8));
-    let quantile = v - over / under;
-    let y = (m / quantile) * (m / quantile);
-    let z = 1.0 / (1.0 + quantile);
-    let c0 =
-        0.999_981_019 + y * (6.910_338_48e-4 + y * (-0.008_196_620_57 + y * (0.001_059_550_75 - 2.085_758_79e-5 * y)));
-    let c1 = -0.003_488_797_84 + y * (0.039_659_098_8 + y * (0.041_085_965_1 - 0.002_827_145_43 * y));
-    let c2 = 0.013_887_670_8 + y * (-0.379_702_518 - 0.060_693_851_5 * y);
-    let c3 = -0.013_789_271_7 + 0.251_551_239 * y;
-    2.0 * quantile * (c0 + z * (c1 + z * (c2 + z * c3)))
-}
-
 /// Householder steps from the best guess at hand, kept within reason.
-#[cold]
 fn search(low: f64, high: f64, price: f64) -> Option<Solved> {
     let m = ln(high / low);
     let c = price / low;
@@ -302,10 +298,11 @@ fn search(low: f64, high: f64, price: f64) -> Option<Solved> {
     // ln of b / phi(0) with b = price / sqrt(FK), or of its distance to the bound.
     let target = ln(if upper { complement } else { c }) - 0.5 * m - LN_INV_SQRT_2PI;
     let root = (high / low).sqrt();
+    let guesses = Guesses::get();
     let guess = if upper && m <= MONEYNESS_UPPER_MAX {
-        upper_guess(m, complement / root)
+        guesses.upper(m, complement / root, guess::upper_bend)
     } else if !upper && m <= MONEYNESS_MAX {
-        lower_guess(m, (c + (high - low) / low) / root, 1.0 + (high - low) / low / c)
+        guesses.lower(m, (c + (high - low) / low) / root, 1.0 + (high - low) / low / c, guess::lower_bend)
     } else {
         distant_guess(m, c, complement)
     };

@@ -3,7 +3,10 @@
 //! Everything is written with the Mills ratio `M`: with `m = |ln(K/F)|`, `s = sigma sqrt(T)`, `h = m/s`, `t = s/2`,
 //! the undiscounted out-of-the-money price is `sqrt(F K) phi(h) e^{-t^2/2} (M(h-t) - M(h+t))`.
 
+mod guess;
 mod inverse;
+
+use multiversion::multiversion;
 
 use crate::math::{INV_SQRT_2PI, exp, ln, ln_normal, mills_ratio, normal_pdf_normal};
 use crate::models::{Implied, PricedOption};
@@ -66,6 +69,18 @@ fn normalised_price(m: f64, s: f64) -> f64 {
     if (h > t) & (apart >= DISTANCE_MAX) { 0.0 } else { value }
 }
 
+/// [`normalised_price`] of each lane, from strike over forward or the inverse.
+///
+/// The host chooses the width of the instructions; every lane's operations, and with them the bits, are the same.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+fn normalised_prices(ratio: &[f64; LANES], stdev: &[f64; LANES]) -> [f64; LANES] {
+    let mut value = [0.0; LANES];
+    for ((value, ratio), stdev) in value.iter_mut().zip(ratio).zip(stdev) {
+        *value = normalised_price(ln_normal(*ratio), *stdev);
+    }
+    value
+}
+
 /// [`price`] of many strikes and volatilities of one expiry, with the same bits, eight at a time.
 ///
 /// Works on the common length of the three slices; returns it.
@@ -96,10 +111,7 @@ pub fn prices(
             *ratio = forward.max(*strike) / *low;
             *stdev = sigma.max(0.0) * root_t;
         }
-        let mut value = [0.0; LANES];
-        for ((value, ratio), stdev) in value.iter_mut().zip(&ratio).zip(&stdev) {
-            *value = normalised_price(ln_normal(*ratio), *stdev);
-        }
+        let value = normalised_prices(&ratio, &stdev);
         for ((((out, strike), low), ratio), (stdev, value)) in
             out.iter_mut().zip(strikes).zip(&low).zip(&ratio).zip(stdev.iter().zip(&value))
         {
@@ -175,9 +187,25 @@ pub fn implied_volatility(
     discount_factor: f64,
     half_spread: f64,
 ) -> Implied {
+    implied(option_type, forward, strike, t, price, discount_factor, half_spread)
+}
+
+/// [`implied_volatility`].
+///
+/// The host chooses the encoding of the instructions; the operations, and with them the bits, are the same.
+#[multiversion(targets("x86_64+avx2"))]
+fn implied(
+    option_type: OptionType,
+    forward: f64,
+    strike: f64,
+    t: f64,
+    price: f64,
+    discount_factor: f64,
+    half_spread: f64,
+) -> Implied {
     let terms = Terms::new(forward, t, discount_factor);
     match terms.time_value(option_type, strike, price) {
-        Ok(time_value) => terms.ended(inverse::solved(forward, strike, time_value), half_spread),
+        Ok(time_value) => terms.ended(inverse::solved(forward, strike, discount_factor, time_value), half_spread),
         Err(early) => early,
     }
 }
@@ -197,7 +225,7 @@ pub fn implied_volatilities(
         let mut early = [None; LANES];
         for (i, (quote, early)) in quotes.iter().zip(early.iter_mut()).enumerate() {
             match terms.time_value(option_type, quote.strike, quote.price) {
-                Ok(time_value) => lanes.set(i, forward, quote.strike, time_value),
+                Ok(time_value) => lanes.set(i, forward, quote.strike, discount_factor, time_value),
                 Err(ended) => *early = Some(ended),
             }
         }
@@ -218,61 +246,92 @@ struct Terms {
     forward: f64,
     t: f64,
     root_t: f64,
+    inverse_root_t: f64,
     discount_factor: f64,
-    usable: bool,
 }
 
+/// Beyond it a forward, a strike or a time is none.
+const LARGEST: f64 = 1e300;
+
 impl Terms {
+    #[inline(always)]
     fn new(forward: f64, t: f64, discount_factor: f64) -> Self {
-        let positive = |x: f64| x > 0.0 && x.is_finite();
-        let usable = positive(forward) && positive(t) && positive(discount_factor);
-        Self { forward, t, root_t: t.max(0.0).sqrt(), discount_factor, usable }
+        let root_t = t.max(0.0).sqrt();
+        Self { forward, t, root_t, inverse_root_t: 1.0 / root_t, discount_factor }
     }
 
-    /// The undiscounted out-of-the-money part of a price, or how the inversion ends without it.
-    #[inline]
+    /// The discounted out-of-the-money part of a price, or how the inversion ends without it.
+    #[inline(always)]
     fn time_value(&self, option_type: OptionType, strike: f64, price: f64) -> Result<f64, Implied> {
-        let ended = |status| Err(Implied { status, ..NOTHING });
-        if self.t <= 0.0 {
-            return ended(VolatilityStatus::Expired);
+        let Split { time_value, least, bound } = self.split(option_type, strike, price);
+        // All at once, because quotes that end early are few. What is no forward, strike or discount factor has no
+        // solution either.
+        if (self.t > 0.0) & (self.t <= LARGEST) & (time_value > least) & (time_value < bound) {
+            Ok(time_value)
+        } else {
+            Err(self.early(option_type, strike, price))
         }
-        if !(self.usable && strike > 0.0 && strike.is_finite() && price.is_finite()) {
-            return ended(VolatilityStatus::NotConverged);
-        }
-        let exercise = intrinsic(option_type, self.forward, strike);
-        let bound = match option_type {
-            OptionType::Call => self.forward,
-            OptionType::Put => strike,
-        };
-        let undiscounted = price / self.discount_factor;
-        let time_value = undiscounted - exercise;
-        if undiscounted >= bound {
-            return ended(VolatilityStatus::AboveBound);
-        }
-        // Subtracting the exercise value leaves its rounding behind; below that no digit of the time value is true.
-        let tolerance = if exercise > 0.0 { 1e-9 * strike } else { 0.0 };
-        if time_value < -tolerance {
-            return ended(VolatilityStatus::BelowIntrinsic);
-        }
-        if time_value <= tolerance {
-            return Err(Implied { critical_volatility: Some(0.0), status: VolatilityStatus::AtIntrinsic, ..NOTHING });
-        }
-        Ok(time_value)
     }
 
-    #[inline]
+    #[inline(always)]
+    fn split(&self, option_type: OptionType, strike: f64, price: f64) -> Split {
+        // As a number, because the types of quotes follow no order that a branch could learn.
+        let sign = 1.0 - 2.0 * f64::from(u8::from(option_type == OptionType::Put));
+        let exercise = sign * (self.forward - strike);
+        let exercise = if exercise > 0.0 { exercise } else { 0.0 };
+        Split {
+            time_value: price - self.discount_factor * exercise,
+            least: self.discount_factor * if exercise > 0.0 { 1e-9 * strike } else { 0.0 },
+            bound: self.discount_factor * if self.forward < strike { self.forward } else { strike },
+        }
+    }
+
+    /// How a quote without a volatility ends.
+    #[cold]
+    fn early(&self, option_type: OptionType, strike: f64, price: f64) -> Implied {
+        let Split { time_value, least, bound } = self.split(option_type, strike, price);
+        let ended = |status| Implied { status, ..NOTHING };
+        if self.t <= 0.0 {
+            ended(VolatilityStatus::Expired)
+        } else if ![self.forward, strike, self.t, self.discount_factor].iter().all(is_usable) || !price.is_finite() {
+            ended(VolatilityStatus::NotConverged)
+        } else if time_value >= bound {
+            ended(VolatilityStatus::AboveBound)
+        } else if time_value < -least {
+            ended(VolatilityStatus::BelowIntrinsic)
+        } else {
+            Implied { critical_volatility: Some(0.0), ..ended(VolatilityStatus::AtIntrinsic) }
+        }
+    }
+
+    #[inline(always)]
     fn ended(&self, solved: Option<Solved>, half_spread: f64) -> Implied {
         let Some(Solved { s, iterations, slope, .. }) = solved else { return NOTHING };
-        let vega = self.discount_factor * self.root_t * slope;
+        let vega = self.root_t * slope;
         let low = half_spread > LOW_VEGA_UNCERTAINTY * vega;
         Implied {
-            volatility: Some(s / self.root_t),
+            volatility: Some(s * self.inverse_root_t),
             status: if low { VolatilityStatus::LowVega } else { VolatilityStatus::Ok },
             iterations,
             vega,
             ..NOTHING
         }
     }
+}
+
+fn is_usable(number: &f64) -> bool {
+    *number > 0.0 && *number <= LARGEST
+}
+
+/// A price in parts, discounted.
+struct Split {
+    /// What it is more than the exercise value.
+    time_value: f64,
+    /// The least of it that is more than rounding: subtracting the exercise value leaves its rounding behind, and below
+    /// that no digit of the time value is true.
+    least: f64,
+    /// What the time value is always below.
+    bound: f64,
 }
 
 const NOTHING: Implied = Implied {
@@ -302,7 +361,8 @@ mod tests {
                     if !(1e-290..=1.0 - 1e-6).contains(&price) {
                         continue;
                     }
-                    let Solved { s: got, iterations, .. } = inverse::solved(forward, strike, price).expect("in range");
+                    let Solved { s: got, iterations, .. } =
+                        inverse::solved(forward, strike, 1.0, price).expect("in range");
                     one_step += u32::from(iterations == 1);
                     most = most.max(iterations);
                     count += 1;

@@ -1,6 +1,7 @@
 //! Gauss's elimination for the few unknowns of a boundary.
 
 /// Solves equations with the largest pivot of each column, and spoils the matrix; not finite where there is no solution.
+#[inline(always)]
 pub(super) fn solve<const N: usize>(rows: &mut [[f64; N]; N], mut right: [f64; N]) -> [f64; N] {
     for p in 0..N {
         let mut best = p;

@@ -48,6 +48,7 @@ struct NodeTerms {
 }
 
 impl NodeTerms {
+    #[inline(always)]
     fn new(outline: &Outline, sigma: f64, share: f64) -> Self {
         let root_tau = share * outline.root_time;
         let tau = root_tau * root_tau;
@@ -70,12 +71,14 @@ impl NodeTerms {
     }
 
     /// Derivative of the ratio's logarithm in the arguments outside the integrals.
+    #[inline(always)]
     fn own_slope(&self, (lower, upper): (f64, f64), (numerator, denominator): (f64, f64)) -> f64 {
         (self.rate_factor * lower / numerator - self.yield_factor * upper / denominator) * self.inverse_stdev
     }
 }
 
 impl<'a, const N: usize, const L: usize> Equations<'a, N, L> {
+    #[inline(always)]
     pub(super) fn new(terms: &'a Terms, sigma: f64) -> Self {
         let mut nodes = [NodeTerms::default(); N];
         for (node, share) in nodes.iter_mut().zip(&terms.rules.root_share) {
@@ -100,6 +103,7 @@ impl<'a, const N: usize, const L: usize> Equations<'a, N, L> {
 
     /// By how much each equation's own boundary is deeper than the one at hand, `ln(B/B_equation)`; `None` where it is
     /// no number.
+    #[inline(always)]
     pub(super) fn gaps(&mut self, depth: &[f64; N]) -> Option<[f64; N]> {
         let Self { terms, ref nodes, ref mut at, .. } = *self;
         let outline = &terms.outline;
@@ -132,6 +136,7 @@ impl<'a, const N: usize, const L: usize> Equations<'a, N, L> {
 
     /// By what the gap of each node shrinks when that node alone is made deeper by one: the terms outside the
     /// integrals, as in a Jacobi-Newton step.
+    #[inline(always)]
     pub(super) fn own_slopes(&self) -> [f64; N] {
         let at = &self.at;
         let densities = at.own_lower_density.iter().zip(&at.own_upper_density);
@@ -147,6 +152,7 @@ impl<'a, const N: usize, const L: usize> Equations<'a, N, L> {
 
     /// By what each gap (row) shrinks when a node (column) is made deeper by one, at the boundary of the last
     /// [`Equations::gaps`].
+    #[inline(always)]
     pub(super) fn slopes(&self, depth: &[f64; N]) -> [[f64; N]; N] {
         let Self { terms, at, .. } = self;
         let inverse = 1.0 / self.sigma;
@@ -185,6 +191,7 @@ impl<'a, const N: usize, const L: usize> Equations<'a, N, L> {
 
 impl<const N: usize, const L: usize> At<N, L> {
     /// `Phi(d-)` and `Phi(d+)` at every point of every equation.
+    #[inline(always)]
     fn arguments(&mut self, terms: &Terms, sigma: f64, depth: &[f64; N]) {
         let rules = terms.rules;
         // Column by column: the sum runs over the boundary's nodes in one order at every point.

@@ -1,5 +1,7 @@
 //! The exercise boundary at one volatility: a first guess, then Newton's method.
 
+use multiversion::multiversion;
+
 use super::equations::Equations;
 use super::seed::{deepest, seed};
 use super::terms::{Outline, Terms};
@@ -29,6 +31,7 @@ const LAST_STEP_MAX: f64 = 2e-4;
 /// iteration takes five to ten. A few boundaries near the end of what the rules resolve do not settle so, because the
 /// polynomial is cut off at zero or a node is held at the perpetual depth; plain iteration solves those from the first
 /// guess, after a Jacobi-Newton step on the terms outside the integrals.
+#[inline(always)]
 fn solve<const N: usize, const L: usize>(terms: &Terms, sigma: f64, tolerance: Tolerance) -> Option<([f64; N], u32)> {
     let outline = &terms.outline;
     let deepest = deepest(outline, sigma);
@@ -119,6 +122,10 @@ pub(super) fn depth_at_price_points(terms: &Terms, sigma: f64, tolerance: Tolera
     }
 }
 
+/// [`depth_at_price_points`] with `N` unknowns and `L` points in each equation.
+///
+/// The host chooses the width of the instructions; the operations, and with them the bits, are the same.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
 fn depth_by<const N: usize, const L: usize>(terms: &Terms, sigma: f64, tolerance: Tolerance) -> Option<Depth> {
     let (depth, _) = solve::<N, L>(terms, sigma, tolerance)?;
     let rules = terms.rules;

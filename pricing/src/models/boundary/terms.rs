@@ -1,5 +1,7 @@
 //! What the exercise boundary depends on besides volatility, in the put's normal form.
 
+use multiversion::multiversion;
+
 use super::rules::{AngleRule, BOUNDARY_NODES_MAX, Rules};
 use crate::math::{exp, exp_normal, exp_short};
 
@@ -85,17 +87,8 @@ impl Points {
             *inverse = 1.0 / root;
         }
         yield_kernel.copy_from_slice(rate_kernel);
-        // Rates are bounded, so that the exponents stay in the range that needs no care.
-        let decay = |kernels: &mut [f64], rate: f64| {
-            let points = kernels.iter_mut().zip(&*root);
-            if exact {
-                points.for_each(|(kernel, root)| *kernel = rate * *kernel * exp_normal(-rate * root * root));
-            } else {
-                points.for_each(|(kernel, root)| *kernel = rate * *kernel * exp_short(-rate * root * root));
-            }
-        };
-        decay(rate_kernel, rate);
-        decay(yield_kernel, dividend_yield);
+        decay(rate_kernel, root, rate, exact);
+        decay(yield_kernel, root, dividend_yield, exact);
         Self { columns, count }
     }
 
@@ -120,6 +113,19 @@ impl Points {
     /// `q w e^{-q v}`.
     pub(super) fn yield_kernel(&self) -> &[f64] {
         self.column(3)
+    }
+}
+
+/// Times `r e^{-r v}` at each `sqrt(v)`. Rates are bounded, so that the exponents stay in the range that needs no care.
+///
+/// The host chooses the width of the instructions; the operations, and with them the bits, are the same.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+fn decay(kernels: &mut [f64], roots: &[f64], rate: f64, exact: bool) {
+    let points = kernels.iter_mut().zip(roots);
+    if exact {
+        points.for_each(|(kernel, root)| *kernel = rate * *kernel * exp_normal(-rate * root * root));
+    } else {
+        points.for_each(|(kernel, root)| *kernel = rate * *kernel * exp_short(-rate * root * root));
     }
 }
 
