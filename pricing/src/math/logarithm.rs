@@ -46,14 +46,62 @@ pub(crate) fn ln_normal(x: f64) -> f64 {
     n * LN_2_HIGH - ((half_square - (s * (half_square + r) + n * LN_2_LOW)) - f)
 }
 
+/// Reciprocals and logarithms of 256 numbers, for [`LnTable::at`].
+pub(crate) struct LnTable([[f64; 2]; 256]);
+
+/// Bits of a number below those that choose its entry in [`LnTable`].
+const ENTRY_BITS: u32 = 45;
+
+impl LnTable {
+    pub(crate) fn new() -> Self {
+        Self(std::array::from_fn(|index| {
+            // The exponent's last bit and seven bits of the mantissa; half of the entries are never asked for.
+            let top = (0x3fe_u64 << 7) + index as u64;
+            let middle = Self::middle(top << ENTRY_BITS);
+            [1.0 / middle, ln(middle)]
+        }))
+    }
+
+    /// The number in the middle between those that share their upper bits with these.
+    #[inline(always)]
+    fn middle(bits: u64) -> f64 {
+        f64::from_bits((bits & !((1 << ENTRY_BITS) - 1)) | (1 << (ENTRY_BITS - 1)))
+    }
+
+    /// The logarithm of a positive normal number, to a unit in the last place of it and 1e-18; without a division, and
+    /// sooner at hand than [`ln_normal`]. Other arguments give some number.
+    ///
+    /// # Formula
+    /// `ln x = n ln 2 + ln c + ln(1 + f)` with the middle `c` of an interval of relative width 1/128 or less.
+    #[inline(always)]
+    pub(crate) fn at(&self, x: f64) -> f64 {
+        let (n, z) = mantissa(x);
+        let bits = z.to_bits();
+        let [inverse, logarithm] = self.0[(bits >> ENTRY_BITS) as usize % 256];
+        let f = (z - Self::middle(bits)) * inverse;
+        let f2 = f * f;
+        let low = -0.5 + f * (1.0 / 3.0);
+        let middle = -0.25 + f * 0.2;
+        let high = -1.0 / 6.0 + f * (1.0 / 7.0);
+        (n * std::f64::consts::LN_2 + logarithm) + (f + f2 * ((low + f2 * middle) + (f2 * f2) * high))
+    }
+}
+
 /// `n` and `f` with `x = 2^n (1 + f)` and `1 + f` in `[sqrt(1/2), sqrt 2)`.
 #[inline(always)]
 fn split(x: f64) -> (f64, f64) {
+    let (n, z) = mantissa(x);
+    (n, z - 1.0)
+}
+
+/// `n` and `z` with `x = 2^n z` and `z` in `[sqrt(1/2), sqrt 2)`.
+#[inline(always)]
+fn mantissa(x: f64) -> (f64, f64) {
     let offset = x.to_bits().wrapping_sub(SQRT_HALF_BITS);
     // No vector of 64-bit integers converts on a plain host: the exponent becomes the low bits of 2^52 instead.
     let exponent = offset.wrapping_add(1023 << 52) >> 52;
     let n = f64::from_bits(TWO_52_BITS | exponent) - (TWO_52 + 1023.0);
-    (n, f64::from_bits(x.to_bits().wrapping_sub(offset & EXPONENT_MASK)) - 1.0)
+    (n, f64::from_bits(x.to_bits().wrapping_sub(offset & EXPONENT_MASK)))
 }
 
 #[cold]
@@ -72,7 +120,7 @@ fn outside_the_normal_range(x: f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::ln;
+    use super::{LnTable, ln};
 
     #[test]
     fn agrees_with_libm() {
@@ -85,6 +133,19 @@ mod tests {
             }
         }
         assert!(worst < 3.4e-16, "{worst:e}");
+    }
+
+    #[test]
+    fn the_table_gives_the_same() {
+        let table = LnTable::new();
+        for i in 1..200_000 {
+            for x in
+                [1.0 + f64::from(i) * 1.3e-5, 1.0 + f64::from(i) * 1e-9, f64::from(i) * 1.1e-5, f64::from(i) * 1e200]
+            {
+                let (found, wanted) = (table.at(x), ln(x));
+                assert!((found - wanted).abs() <= 4.5e-16 * wanted.abs() + 2e-18, "{x:e}: {found:e} {wanted:e}");
+            }
+        }
     }
 
     #[test]

@@ -11,10 +11,10 @@ mod normal;
 
 pub use chebyshev::{chebyshev_coefficients, chebyshev_nodes, chebyshev_value};
 pub use exponential::exp;
-pub(crate) use exponential::{exp_normal, exp_short};
+pub(crate) use exponential::{ExpTable, exp_normal, exp_short};
 pub use gauss_legendre::{GaussLegendre, gauss_legendre};
 pub use logarithm::ln;
-pub(crate) use logarithm::ln_normal;
+pub(crate) use logarithm::{LnTable, ln_normal};
 pub use normal::{inverse_normal_cdf, mills_ratio, normal_cdf, normal_pdf};
 pub(crate) use normal::{
     mills_fraction, mills_fractions, normal_cdf_each, normal_cdf_quick, normal_cdf_short, normal_cdf_short_each,

@@ -5,10 +5,9 @@
 
 use multiversion::multiversion;
 
-use super::guess::{self, Guesses, MONEYNESS_MAX, MONEYNESS_UPPER_MAX};
+use super::tables::{self, MONEYNESS_MAX, MONEYNESS_UPPER_MAX, Tables};
 use crate::math::{
-    INV_SQRT_2PI, exp, exp_normal, inverse_normal_cdf, ln, ln_normal, mills_fraction, mills_fractions, mills_ratio,
-    normal_cdf,
+    INV_SQRT_2PI, exp, inverse_normal_cdf, ln, mills_fraction, mills_fractions, mills_ratio, normal_cdf,
 };
 
 /// Quotes solved side by side.
@@ -104,14 +103,15 @@ pub fn implied_stdevs_otm(
 #[inline(always)]
 pub(super) fn solved(forward: f64, strike: f64, discount_factor: f64, otm_price: f64) -> Option<Solved> {
     let (low, high) = ordered(forward, strike);
-    let step = FirstStep::new(high / low, discount_factor * low, discount_factor * high, otm_price);
-    let guesses = Guesses::get();
+    let tables = Tables::get();
+    let m = tables.ln.at(high / low);
+    let step = FirstStep::new(m, discount_factor * low, discount_factor * high, otm_price);
     let guess = if step.side < 0.0 {
-        guesses.upper(step.m, step.value, guess::upper_bend_side_by_side)
+        tables.upper(step.m, step.value, tables::upper_bend_side_by_side)
     } else {
-        guesses.lower(step.m, step.sum, step.over_price, guess::lower_bend_side_by_side)
+        tables.lower(step.m, step.sum, step.over_price, tables::lower_bend_side_by_side)
     };
-    let (s, growth) = step.taken(guess, mills_fractions);
+    let (s, growth) = step.taken(guess, tables, mills_fractions);
     finished(discount_factor * low, discount_factor * high, otm_price, s, growth)
 }
 
@@ -186,23 +186,23 @@ fn is_upper(low: f64, price: f64) -> bool {
 fn first_steps(lanes: &Lanes) -> [[f64; LANES]; 2] {
     let Lanes { ratio, low, high, price } = lanes;
     let zero = [0.0; LANES];
-    let guesses = Guesses::get();
+    let tables = Tables::get();
     let (mut m, mut side, mut value, mut guess) = (zero, zero, zero, zero);
     let (mut s, mut growth) = (zero, zero);
     for l in 0..LANES {
-        let step = FirstStep::new(ratio[l], low[l], high[l], price[l]);
+        let step = FirstStep::new(tables.ln.at(ratio[l]), low[l], high[l], price[l]);
         (m[l], side[l], value[l]) = (step.m, step.side, step.value);
-        guess[l] = guesses.lower(step.m, step.sum, step.over_price, guess::lower_bend);
+        guess[l] = tables.lower(step.m, step.sum, step.over_price, tables::lower_bend);
     }
     if side.contains(&-1.0) {
         for l in 0..LANES {
-            let upper = guesses.upper(m[l], value[l], guess::upper_bend);
+            let upper = tables.upper(m[l], value[l], tables::upper_bend);
             guess[l] = if side[l] < 0.0 { upper } else { guess[l] };
         }
     }
     for l in 0..LANES {
         let step = FirstStep { m: m[l], side: side[l], value: value[l], over_price: 0.0, sum: 0.0 };
-        (s[l], growth[l]) = step.taken(guess[l], |near, far| (mills_fraction(near), mills_fraction(far)));
+        (s[l], growth[l]) = step.taken(guess[l], tables, |near, far| (mills_fraction(near), mills_fraction(far)));
     }
     [s, growth]
 }
@@ -221,12 +221,12 @@ struct FirstStep {
 
 impl FirstStep {
     #[inline(always)]
-    fn new(ratio: f64, low: f64, high: f64, price: f64) -> Self {
+    fn new(m: f64, low: f64, high: f64, price: f64) -> Self {
         let unit = 1.0 / (low * high).sqrt();
         let sum = price + (high - low);
         let upper = is_upper(low, price);
         Self {
-            m: ln_normal(ratio),
+            m,
             side: if upper { -1.0 } else { 1.0 },
             value: unit * if upper { low - price } else { price },
             over_price: sum / price,
@@ -237,7 +237,7 @@ impl FirstStep {
     /// The total deviation after one step from a guess, negative where the step does not settle it, and there the price's
     /// derivative over the price (or over its distance to the bound). `mills` gives two Mills ratios as fractions.
     #[inline(always)]
-    fn taken(&self, guess: f64, mills: impl Fn(f64, f64) -> ((f64, f64), (f64, f64))) -> (f64, f64) {
+    fn taken(&self, guess: f64, tables: &Tables, mills: impl Fn(f64, f64) -> ((f64, f64), (f64, f64))) -> (f64, f64) {
         let Self { m, side, value, .. } = *self;
         let inverse = 1.0 / guess;
         let h = m * inverse;
@@ -248,7 +248,7 @@ impl FirstStep {
         let over = side * (p1 * q2) - p2 * q1;
         let under = q1 * q2;
         // ln(found / wanted) by the series of 2 artanh.
-        let found = (INV_SQRT_2PI * side) * exp_normal(-0.5 * (h * h + t * t)) * over;
+        let found = (INV_SQRT_2PI * side * over) * tables.exp.at(-0.5 * (h * h + t * t));
         let wanted = under * value;
         let x = (found - wanted) / (found + wanted);
         let x2 = x * x;
@@ -298,11 +298,11 @@ fn search(low: f64, high: f64, price: f64) -> Option<Solved> {
     // ln of b / phi(0) with b = price / sqrt(FK), or of its distance to the bound.
     let target = ln(if upper { complement } else { c }) - 0.5 * m - LN_INV_SQRT_2PI;
     let root = (high / low).sqrt();
-    let guesses = Guesses::get();
+    let tables = Tables::get();
     let guess = if upper && m <= MONEYNESS_UPPER_MAX {
-        guesses.upper(m, complement / root, guess::upper_bend)
+        tables.upper(m, complement / root, tables::upper_bend)
     } else if !upper && m <= MONEYNESS_MAX {
-        guesses.lower(m, (c + (high - low) / low) / root, 1.0 + (high - low) / low / c, guess::lower_bend)
+        tables.lower(m, (c + (high - low) / low) / root, 1.0 + (high - low) / low / c, tables::lower_bend)
     } else {
         distant_guess(m, c, complement)
     };

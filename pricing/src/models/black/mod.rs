@@ -3,8 +3,8 @@
 //! Everything is written with the Mills ratio `M`: with `m = |ln(K/F)|`, `s = sigma sqrt(T)`, `h = m/s`, `t = s/2`,
 //! the undiscounted out-of-the-money price is `sqrt(F K) phi(h) e^{-t^2/2} (M(h-t) - M(h+t))`.
 
-mod guess;
 mod inverse;
+mod tables;
 
 use multiversion::multiversion;
 

@@ -1,4 +1,5 @@
-//! First guesses of a total deviation, good to 3e-4, from two tables that the first caller makes.
+//! What the inversion looks up, made by the first caller: elementary functions, and first guesses of a total deviation that
+//! are good to 3e-4.
 //!
 //! With `b` the price over `sqrt(FK)` and `mu = 2 sinh(m/2)` the distance of strike and forward in the same unit, the
 //! Bachelier deviation `s_N` of `(b, mu)` is a function of `mu/b` alone, and `s/s_N` a polynomial in `m^2` and `s_N^2`
@@ -7,7 +8,7 @@
 use std::array;
 use std::sync::LazyLock;
 
-use crate::math::{INV_SQRT_2PI, exp, inverse_normal_cdf, mills_ratio};
+use crate::math::{ExpTable, INV_SQRT_2PI, LnTable, exp, inverse_normal_cdf, mills_ratio};
 
 /// Pieces of a table: a quarter of an octave each, [`OCTAVES`] in all.
 const PIECES: usize = 256;
@@ -63,25 +64,29 @@ fn cubic(function: impl Fn(f64) -> f64) -> [f64; 4] {
     [even - second * outer, odd - third * outer, second, third]
 }
 
-/// What the guesses look up.
-pub(super) struct Guesses {
+/// Elementary functions and what first guesses look up.
+pub(super) struct Tables {
+    pub(super) ln: LnTable,
+    pub(super) exp: ExpTable,
     /// `s_N / (b + mu)` of `1 + mu/b`.
     normal: Table,
     /// `-Phi^{-1}(c/2)` of `c`.
     quantile: Table,
 }
 
-impl Guesses {
+impl Tables {
     /// The tables; made once.
     #[inline(always)]
     pub(super) fn get() -> &'static Self {
-        static GUESSES: LazyLock<Guesses> = LazyLock::new(Guesses::new);
-        &GUESSES
+        static TABLES: LazyLock<Tables> = LazyLock::new(Tables::new);
+        &TABLES
     }
 
     #[cold]
     fn new() -> Self {
         Self {
+            ln: LnTable::new(),
+            exp: ExpTable::new(),
             normal: Table::new(0, normal_share),
             quantile: Table::new(-OCTAVES, |complement| -inverse_normal_cdf(0.5 * complement)),
         }
@@ -179,13 +184,13 @@ fn normal_share(ratio: f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{Guesses, lower_bend, upper_bend};
+    use super::{Tables, lower_bend, upper_bend};
     use crate::math::{ln, normal_cdf};
     use crate::models::black::out_of_the_money_price;
 
     #[test]
     fn guesses_are_as_good_as_they_say() {
-        let guesses = Guesses::get();
+        let tables = Tables::get();
         let (mut lower, mut upper) = (0.0_f64, 0.0_f64);
         for i in 0..=320 {
             let m = 0.0125 * f64::from(i);
@@ -195,13 +200,13 @@ mod tests {
                 let (root, price) = (libm::exp(0.5 * m), out_of_the_money_price(1.0, high, s));
                 if price < 0.4 && price > 1e-18 && s <= 1.5 && m <= 3.2 {
                     let sum = price + (high - 1.0);
-                    lower = lower.max((guesses.lower(m, sum / root, sum / price, lower_bend) / s - 1.0).abs());
+                    lower = lower.max((tables.lower(m, sum / root, sum / price, lower_bend) / s - 1.0).abs());
                 }
                 // What is left of the bound, without cancellation.
                 let (h, t) = (m / s, 0.5 * s);
                 let left = (normal_cdf(h - t) + high * normal_cdf(-h - t)) / root;
                 if price > 0.38 && left > 1e-18 {
-                    upper = upper.max((guesses.upper(m, left, upper_bend) / s - 1.0).abs());
+                    upper = upper.max((tables.upper(m, left, upper_bend) / s - 1.0).abs());
                 }
             }
         }
@@ -210,14 +215,14 @@ mod tests {
 
     #[test]
     fn tables_meet_their_functions() {
-        let guesses = Guesses::get();
+        let tables = Tables::get();
         for i in 1..6_000 {
             let h = 0.0015 * f64::from(i);
             let price = crate::math::normal_pdf(h) - h * normal_cdf(-h);
-            let (found, wanted) = (guesses.normal.at((price + h) / price), 1.0 / (price + h));
+            let (found, wanted) = (tables.normal.at((price + h) / price), 1.0 / (price + h));
             assert!((found / wanted - 1.0).abs() < 2e-5, "{h}: {found} {wanted}");
             let chance = libm::exp(-0.007 * f64::from(i)) * 0.65;
-            let found = guesses.quantile.at(chance);
+            let found = tables.quantile.at(chance);
             let away = ln(2.0 * normal_cdf(-found) / chance);
             assert!(away.abs() < 2e-5 * (1.0 + found * found), "{chance}: {found} {away:e}");
         }
