@@ -5,8 +5,8 @@
 /// One number per option.
 pub(crate) type Lane<const N: usize> = [f64; N];
 
-/// Options per full batch.
-pub(crate) const LANES: usize = 8;
+/// Options per full batch: two vectors of the widest instructions, whose chains of operations run beside each other.
+pub(crate) const LANES: usize = 16;
 
 /// A strike and a volatility to price it at.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -76,7 +76,7 @@ impl Market {
         Arc::clone(plan)
     }
 
-    /// One sweep over all points: by class of deviation, eight at a time.
+    /// One sweep over all points: by class of deviation, sixteen at a time.
     fn swept(&self, option_type: OptionType, points: &[Point], level: Level) -> Vec<Valuation> {
         self.swept_as(option_type, points, level, true)
     }
@@ -96,6 +96,7 @@ impl Market {
                 let swept = match batch.len() {
                     1 => self.chunk::<1>(option_type, &plan, &batch, american),
                     2..=4 => self.chunk::<4>(option_type, &plan, &batch, american),
+                    5..=8 => self.chunk::<8>(option_type, &plan, &batch, american),
                     _ => self.chunk::<LANES>(option_type, &plan, &batch, american),
                 };
                 for (&index, value) in chunk.iter().zip(swept) {

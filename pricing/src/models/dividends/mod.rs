@@ -43,7 +43,7 @@ const DAYS_PER_YEAR: f64 = 365.0;
 /// One slice of an underlying that pays cash.
 ///
 /// # Formula
-/// American values from backward sweeps at the option's own strike and volatility, eight options at a time, on two grids and
+/// American values from backward sweeps at the option's own strike and volatility, sixteen options at a time, on two grids and
 /// extrapolated, on a third where these do not agree; European ones by their equivalent Black volatility, which few such sweeps give for all strikes.
 ///
 /// A result depends on its own option alone: neither on what was asked before nor on what is asked with it. Grids and
