@@ -8,7 +8,7 @@
 pub(super) struct Pentadiagonal {
     /// Diagonal and the two bands above it: entries (i, i), (i, i+1), (i, i+2).
     pub bands: Vec<[f64; 3]>,
-    /// Pivot and the two entries of L below it, column by column.
+    /// The pivot's inverse and the two entries of L below it, column by column.
     factors: Vec<[f64; 3]>,
 }
 
@@ -28,17 +28,22 @@ impl Pentadiagonal {
 
     /// Factors the matrix with pivots no smaller than a share of the diagonal: what cancels to less is rounding.
     pub(super) fn factor_above(&mut self, share: f64) -> bool {
-        let (mut before, mut last) = ([0.0_f64; 3], [0.0_f64; 3]);
+        // Entries of L times the pivot, of the last column and of the one before.
+        let (mut last, mut before) = ([0.0_f64; 2], [0.0_f64; 2]);
+        let (mut inverse_last, mut inverse_before) = (0.0, 0.0);
         for (bands, factors) in self.bands.iter().zip(&mut self.factors) {
-            let pivot = bands[0] - last[1] * last[1] * last[0] - before[2] * before[2] * before[0];
+            // The longest chain from pivot to pivot is a division, a product and a difference.
+            let settled = bands[0] - before[1] * before[1] * inverse_before;
+            let pivot = settled - last[0] * last[0] * inverse_last;
             let pivot = if share > 0.0 { pivot.max(share * bands[0]) } else { pivot };
             if !(pivot > 0.0 && pivot.is_finite()) {
                 return false;
             }
-            let first = (bands[1] - last[1] * last[2] * last[0]) / pivot;
-            *factors = [pivot, first, bands[2] / pivot];
-            before = last;
-            last = *factors;
+            let beside = bands[1] - last[0] * last[1] * inverse_last;
+            let inverse = 1.0 / pivot;
+            *factors = [inverse, beside * inverse, bands[2] * inverse];
+            (before, last) = (last, [beside, bands[2]]);
+            (inverse_before, inverse_last) = (inverse_last, inverse);
         }
         true
     }
@@ -48,13 +53,13 @@ impl Pentadiagonal {
         let (mut before, mut last) = ([0.0_f64; 3], [0.0_f64; 3]);
         let (mut x_before, mut x_last) = (0.0, 0.0);
         for (value, factors) in x.iter_mut().zip(&self.factors) {
-            *value -= last[1] * x_last + before[2] * x_before;
+            *value = (*value - before[2] * x_before) - last[1] * x_last;
             (x_before, x_last) = (x_last, *value);
             (before, last) = (last, *factors);
         }
         let (mut x_next, mut x_after) = (0.0, 0.0);
         for (value, factors) in x.iter_mut().zip(&self.factors).rev() {
-            *value = *value / factors[0] - factors[1] * x_next - factors[2] * x_after;
+            *value = (*value * factors[0] - factors[2] * x_after) - factors[1] * x_next;
             (x_next, x_after) = (*value, x_next);
         }
     }
@@ -67,7 +72,7 @@ impl Pentadiagonal {
         for (out, factors) in inverse.iter_mut().zip(&self.factors).rev() {
             let second = -factors[1] * next[1] - factors[2] * after[0];
             let first = -factors[1] * next[0] - factors[2] * next[1];
-            *out = [1.0 / factors[0] - factors[1] * first - factors[2] * second, first, second];
+            *out = [factors[0] - factors[1] * first - factors[2] * second, first, second];
             (next, after) = (*out, next);
         }
     }

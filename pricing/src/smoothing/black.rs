@@ -10,6 +10,11 @@ pub(super) fn price(ratio: f64, stdev: f64) -> f64 {
     black::out_of_the_money_price(1.0, ratio, stdev)
 }
 
+/// [`price`] of many, with the same bits; works on the common length.
+pub(super) fn prices(ratios: &[f64], stdevs: impl Iterator<Item = f64>, out: &mut [f64]) {
+    black::out_of_the_money_prices(1.0, ratios, stdevs, out);
+}
+
 /// Derivative of [`price`] in the standard deviation.
 pub(super) fn vega(ratio: f64, stdev: f64) -> f64 {
     if !(ratio > 0.0 && stdev > 0.0) {

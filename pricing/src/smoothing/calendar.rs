@@ -77,6 +77,12 @@ pub(super) fn chord_value(curve: &Solution, m: f64) -> f64 {
     put.max(super::tier2::offset(m)).max(0.0)
 }
 
+/// The slope from each place to the next.
+fn chord_slopes(places: &[f64], values: &[f64]) -> Vec<f64> {
+    let pairs = places.iter().zip(places.iter().skip(1)).zip(values.iter().zip(values.iter().skip(1)));
+    pairs.map(|((left, right), (low, high))| (high - low) / (right - left)).collect()
+}
+
 /// Nodes of earlier curves strictly between this slice's nodes where its chord passes below them: the worst of each
 /// interval, ascending.
 pub(super) fn broken_chords(
@@ -88,6 +94,7 @@ pub(super) fn broken_chords(
 ) {
     broken.clear();
     let (places, puts) = (&solution.places, &solution.puts);
+    let slopes = chord_slopes(places, puts);
     let mut worst: Vec<Option<(f64, ChordRow)>> = Vec::new();
     for curve in earlier {
         let mut right = 1;
@@ -102,13 +109,13 @@ pub(super) fn broken_chords(
             if right == 1 && places[0] != curve.places[0] {
                 continue;
             }
-            let gap = places[right] - places[right - 1];
-            let share = (place - places[right - 1]) / gap;
-            if !(share > 1e-12 && share < 1.0) {
+            let beyond = place - places[right - 1];
+            let deficit = put - (puts[right - 1] + slopes[right - 1] * beyond);
+            if deficit <= slack {
                 continue;
             }
-            let deficit = put - (puts[right - 1] + share * (puts[right] - puts[right - 1]));
-            if deficit <= slack {
+            let share = beyond / (places[right] - places[right - 1]);
+            if !(share > 1e-12 && share < 1.0) {
                 continue;
             }
             worst.resize(frame.m.len(), None);
@@ -132,20 +139,28 @@ pub(super) struct VarianceCurve {
 }
 
 impl VarianceCurve {
-    /// Variance and error at `m`, with a running place; `None` outside the nodes.
-    fn at(&self, m: f64, place: &mut usize) -> Option<(f64, f64)> {
+    /// Variance at `m`, with a running place and the slopes between nodes; `None` outside the nodes.
+    fn variance_at(&self, slopes: &[f64], m: f64, place: &mut usize) -> Option<f64> {
         while self.m.get(*place).is_some_and(|node| *node < m) {
             *place += 1;
         }
         let right = *place;
+        if *self.m.get(right)? == m {
+            return self.variance.get(right).copied();
+        }
+        let left = right.checked_sub(1)?;
+        Some(self.variance[left] + slopes[left] * (m - self.m[left]))
+    }
+
+    /// The error at `m`, where [`Self::variance_at`] has left its place.
+    fn error_at(&self, m: f64, right: usize) -> Option<f64> {
         let node = *self.m.get(right)?;
         if node == m {
-            return Some((self.variance[right], self.error[right]));
+            return self.error.get(right).copied();
         }
         let left = right.checked_sub(1)?;
         let share = (m - self.m[left]) / (node - self.m[left]);
-        let between = |values: &[f64]| values[left] + share * (values[right] - values[left]);
-        Some((between(&self.variance), between(&self.error)))
+        Some(self.error[left] + share * (self.error[right] - self.error[left]))
     }
 }
 
@@ -158,27 +173,31 @@ impl VarianceCurve {
 /// Pool adjacent violators: Barlow, Bartholomew, Bremner and Brunk (1972).
 pub(super) fn isotonic(curves: &[VarianceCurve]) -> Vec<Option<Vec<f64>>> {
     let mut changed = Vec::with_capacity(curves.len());
+    let slopes: Vec<Vec<f64>> = curves.iter().map(|curve| chord_slopes(&curve.m, &curve.variance)).collect();
     let mut column: Vec<(f64, f64)> = Vec::with_capacity(curves.len());
     let mut places = vec![0_usize; curves.len()];
     for (s, own) in curves.iter().enumerate() {
         places.fill(0);
         let mut moved: Option<Vec<f64>> = None;
         for (i, m) in own.m.iter().enumerate() {
+            let value = own.variance[i];
+            let mut ordered = true;
+            for (t, ((other, slopes), place)) in curves.iter().zip(&slopes).zip(&mut places).enumerate() {
+                if let Some(variance) = other.variance_at(slopes, *m, place) {
+                    ordered &= if t < s { variance <= value } else { value <= variance };
+                }
+            }
+            if ordered {
+                continue;
+            }
             column.clear();
             let mut mine = 0;
-            for (t, other) in curves.iter().enumerate() {
+            for (t, ((other, slopes), place)) in curves.iter().zip(&slopes).zip(&mut places).enumerate() {
                 if t == s {
                     mine = column.len();
                 }
-                if let Some(point) = other.at(*m, &mut places[t]) {
-                    column.push(point);
-                }
-            }
-            let value = own.variance[i];
-            let before = column[..mine].iter().fold(0.0_f64, |most, point| most.max(point.0));
-            let after = column[mine..].iter().fold(f64::INFINITY, |least, point| least.min(point.0));
-            if before <= value && value <= after {
-                continue;
+                let variance = other.variance_at(slopes, *m, place);
+                column.extend(variance.zip(other.error_at(*m, *place)));
             }
             let pooled = pool(&column, mine);
             if pooled.is_finite() && pooled > 0.0 {

@@ -95,11 +95,11 @@ fn variance_curve(slice: &Slice, price: &[f64]) -> (VarianceCurve, Vec<usize>) {
 /// Bids and asks that tier 2 must respect.
 fn bands(slice: &Slice) -> Vec<Band> {
     let mut bands = Vec::new();
-    for (quote, observation) in slice.quotes() {
+    for (q, (quote, observation)) in slice.quotes().enumerate() {
         let counts = if observation.two_sided { observation.accepted() } else { !observation.excluded };
         if counts {
             let weight = if slice.out_of_the_money(quote) { 1.0 } else { 0.03 };
-            bands.push(slice.band(quote, weight));
+            bands.push(slice.band(q, weight));
         }
     }
     bands

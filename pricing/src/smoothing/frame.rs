@@ -75,6 +75,19 @@ impl Frame {
         black::price(self.ratio[node], volatility * self.root_time) * self.forward / self.scale
     }
 
+    /// [`Frame::price`] of every strike, with the same bits.
+    pub(super) fn prices(&self, volatilities: &[f64]) -> Vec<f64> {
+        self.prices_at(&self.ratio, volatilities.iter().copied())
+    }
+
+    /// The same at any ratios of strike and forward.
+    pub(super) fn prices_at(&self, ratios: &[f64], volatilities: impl Iterator<Item = f64>) -> Vec<f64> {
+        let mut prices = vec![0.0; ratios.len()];
+        black::prices(ratios, volatilities.map(|sigma| sigma * self.root_time), &mut prices);
+        prices.iter_mut().for_each(|price| *price = *price * self.forward / self.scale);
+        prices
+    }
+
     /// Its derivative in volatility.
     pub(super) fn vega(&self, node: usize, volatility: f64) -> f64 {
         black::vega(self.ratio[node], volatility * self.root_time) * self.root_time * self.forward / self.scale

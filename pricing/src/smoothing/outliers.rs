@@ -19,7 +19,7 @@ fn out_of_the_money_bands(slice: &Slice) -> (Vec<usize>, Vec<Band>) {
             let fresh = bands.last().is_none_or(|band: &Band| band.node < quote.strike);
             if fresh {
                 places.push(q);
-                bands.push(slice.band(quote, quote.weight));
+                bands.push(slice.band(q, quote.weight));
             }
         }
     }

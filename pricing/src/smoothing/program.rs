@@ -1,12 +1,16 @@
 //! Tier 2's quadratic program: a primal-dual interior point whose every step costs O(n).
 
+mod lines;
 mod step;
 #[cfg(test)]
 mod tests;
 
+use multiversion::multiversion;
+
 use super::banded::Pentadiagonal;
 use super::row::Row;
 use crate::vocabulary::SolverStatus;
+use lines::{Incidence, Lines, cut, largest, products, shapes, sum, weighed};
 
 /// How a solution ended.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -31,52 +35,17 @@ pub(super) struct Program {
     /// The best iterate, and each row's multiplier there.
     pub e: Vec<f64>,
     pub multipliers: Vec<f64>,
-    rows: Vec<Held>,
+    lines: Lines,
+    shapes: Vec<(u32, [f64; 3])>,
+    /// Coefficients by variable, and products of two neighbours' and of next neighbours' coefficients by the first of them.
+    columns: Incidence,
+    neighbours: Incidence,
+    next_neighbours: Incidence,
     matrix: Pentadiagonal,
     /// The iterate, its step and the dual residual; two zeros stand behind each, so that every row has three places.
     x: Vec<f64>,
     step: Vec<f64>,
     dual: Vec<f64>,
-}
-
-/// A row with what holds it.
-#[derive(Clone, Copy, Debug)]
-struct Held {
-    first: usize,
-    coefficients: [f64; 3],
-    bound: f64,
-    penalty: f64,
-    elastic: bool,
-    slack: f64,
-    multiplier: f64,
-    violation: f64,
-    /// The violation's multiplier, `penalty - multiplier`; of a hard row beyond everything.
-    room: f64,
-    primal: f64,
-    weight: f64,
-    center_slack: f64,
-    center_violation: f64,
-    step_slack: f64,
-    step_multiplier: f64,
-    step_violation: f64,
-}
-
-impl Held {
-    fn dot(&self, x: &[f64]) -> f64 {
-        let ([a, b, c], x) = (self.coefficients, &x[self.first..self.first + 3]);
-        a * x[0] + b * x[1] + c * x[2]
-    }
-
-    fn add(&self, factor: f64, x: &mut [f64]) {
-        let x = &mut x[self.first..self.first + 3];
-        for (x, a) in x.iter_mut().zip(self.coefficients) {
-            *x += a * factor;
-        }
-    }
-
-    fn make_room(&mut self) {
-        self.room = (self.penalty - self.multiplier).min(f64::MAX);
-    }
 }
 
 const TOLERANCE: f64 = 1e-10;
@@ -107,51 +76,65 @@ impl Program {
             // As far from the sides as the start is from the aim.
             product = start.iter().fold(0.0, |sum, e| sum + e * e / n as f64).clamp(START_PRODUCT, 1e12);
         }
-        self.rows.clear();
-        for row in rows {
+        self.arrange(n, rows);
+        let lines = &mut self.lines;
+        products(&self.shapes, &self.x, &mut lines.terms);
+        for (i, row) in rows.iter().enumerate() {
             let elastic = row.penalty.is_finite();
-            let mut held = Held {
-                first: row.first,
-                coefficients: row.coefficients,
-                bound: row.bound,
-                penalty: row.penalty,
-                elastic,
-                slack: 0.0,
-                multiplier: 0.0,
-                violation: 0.0,
-                room: 0.0,
-                primal: 0.0,
-                weight: 0.0,
-                center_slack: 0.0,
-                center_violation: 0.0,
-                step_slack: 0.0,
-                step_multiplier: 0.0,
-                step_violation: 0.0,
-            };
-            let gap = held.dot(&self.x) - row.bound;
+            let gap = lines.terms[i] - row.bound;
             // Products of the order of one from the start, or far rows dictate the first steps.
-            if elastic {
-                held.slack = gap.max(0.0) + START_SLACK;
-                held.violation = (-gap).max(0.0) + START_SLACK;
+            let slack = if elastic {
+                lines.violation[i] = (-gap).max(0.0) + START_SLACK;
+                gap.max(0.0) + START_SLACK
             } else if start.is_some() && gap > 0.0 {
                 // Inside already: the rows hold from the first step to the last.
-                held.slack = gap.max(INNER_SLACK);
+                gap.max(INNER_SLACK)
             } else {
                 // A broken row starts as far inside as it is outside, or the first steps find no room.
-                held.slack = gap.abs().max(START_SLACK);
-            }
+                gap.abs().max(START_SLACK)
+            };
             let most = if start.is_some() { f64::INFINITY } else { 1.0 };
-            held.multiplier = (product / held.slack).min(most).min(0.5 * row.penalty);
-            held.make_room();
-            self.rows.push(held);
+            lines.slack[i] = slack;
+            lines.multiplier[i] = (product / slack).min(most).min(0.5 * row.penalty);
+            lines.bound[i] = row.bound;
+            lines.scale[i] = 1.0 / (1.0 + row.bound.abs());
+            lines.penalty[i] = row.penalty.min(f64::MAX);
+            lines.elastic[i] = if elastic { 1.0 } else { 0.0 };
+            lines.room[i] = lines.penalty[i] - lines.multiplier[i];
         }
         self.keep(n);
+    }
+
+    /// The rows' coefficients, by row and by variable.
+    fn arrange(&mut self, n: usize, rows: &[Row]) {
+        self.lines.reset(rows.len());
+        shapes(rows, &mut self.shapes);
+        self.columns.build(n, |entry| {
+            for (r, row) in rows.iter().enumerate() {
+                for (j, a) in row.coefficients.iter().enumerate().filter(|(_, a)| **a != 0.0) {
+                    entry(row.first + j, r, *a);
+                }
+            }
+        });
+        let apart = |gap: usize| {
+            move |entry: &mut dyn FnMut(usize, usize, f64)| {
+                for (r, row) in rows.iter().enumerate() {
+                    for (j, (a, b)) in row.coefficients.iter().zip(row.coefficients.iter().skip(gap)).enumerate() {
+                        if a * b != 0.0 {
+                            entry(row.first + j, r, a * b);
+                        }
+                    }
+                }
+            }
+        };
+        self.neighbours.build(n, apart(1));
+        self.next_neighbours.build(n, apart(2));
     }
 
     /// Solves from nothing; the best iterate stays in `e` and `multipliers`.
     pub(super) fn solve(&mut self, curvature: &[f64], rows: &[Row], iterations_max: u32) -> Outcome {
         self.reset(curvature.len(), rows, None);
-        self.iterate(curvature, iterations_max)
+        iterate(self, curvature, iterations_max)
     }
 
     /// Solves from a point inside the hard rows: slower where all goes well, but no row's residual can lag behind the
@@ -164,87 +147,44 @@ impl Program {
         iterations_max: u32,
     ) -> Outcome {
         self.reset(curvature.len(), rows, Some(start));
-        self.iterate(curvature, iterations_max)
-    }
-
-    fn iterate(&mut self, curvature: &[f64], iterations_max: u32) -> Outcome {
-        let pairs = self.rows.iter().fold(0.0, |sum, row| sum + if row.elastic { 2.0 } else { 1.0 });
-        let pairs = f64::max(pairs, 1.0);
-        let mut best = f64::INFINITY;
-        let (mut since, mut least_gap) = (0, f64::INFINITY);
-        let mut status = SolverStatus::MaxIterations;
-        let mut iterations = 0;
-        for iteration in 0..iterations_max.max(1) {
-            iterations = iteration;
-            let (sum, primal) = self.residuals(curvature);
-            let gap = sum / pairs;
-            let merit = self.merit(curvature, primal, gap);
-            if merit.is_nan() {
-                status = SolverStatus::Breakdown;
-                break;
-            }
-            // A tenth less of either is progress; anything else only delays the end.
-            since = if merit < 0.9 * best || gap < 0.9 * least_gap { 0 } else { since + 1 };
-            least_gap = least_gap.min(gap);
-            if merit < best {
-                best = merit;
-                self.keep(curvature.len());
-            }
-            if best <= TOLERANCE || since > STALL {
-                break;
-            }
-            if !self.factor(curvature) {
-                status = SolverStatus::Breakdown;
-                break;
-            }
-            let reach = self.affine();
-            let ratio = (self.gap_after(reach) / pairs / gap).clamp(0.0, 1.0);
-            let mut reach = self.corrected(ratio * ratio * ratio * gap, 1.0);
-            if reach < STEP_MIN {
-                // Too near a side: back to the middle, and farther in, first.
-                reach = self.corrected(CENTER * gap, 0.0);
-            }
-            let mut step = (0.995 * reach).min(1.0);
-            for _ in 0..BACKTRACKS_MAX {
-                if self.centred(step, pairs) {
-                    break;
-                }
-                step *= 0.8;
-            }
-            self.advance(step);
-        }
-        if best <= ACCEPTABLE {
-            status = SolverStatus::Converged;
-        }
-        Outcome { status, iterations, residual: best }
+        iterate(self, curvature, iterations_max)
     }
 
     /// Keeps the iterate as the best one.
+    #[inline(always)]
     fn keep(&mut self, n: usize) {
         self.e.clear();
         self.e.extend_from_slice(&self.x[..n]);
         self.multipliers.clear();
-        self.multipliers.extend(self.rows.iter().map(|row| row.multiplier));
+        self.multipliers.extend_from_slice(&self.lines.multiplier);
     }
 
     /// Primal and dual residuals; returns the sum of complementarity products and the largest scaled primal residual.
+    #[inline(always)]
     fn residuals(&mut self, curvature: &[f64]) -> (f64, f64) {
-        for ((dual, c), e) in self.dual.iter_mut().zip(curvature).zip(&self.x) {
-            *dual = c * e;
+        let Lines { primal, terms, multiplier, slack, violation, room, bound, scale, .. } = &mut self.lines;
+        let n = terms.len();
+        for ((dual, entries), (c, e)) in
+            self.dual.iter_mut().zip(self.columns.places()).zip(curvature.iter().zip(&self.x))
+        {
+            *dual = c * e - weighed(entries, multiplier);
         }
-        let (mut sum, mut largest) = (0.0, 0.0_f64);
-        for row in &mut self.rows {
-            row.add(-row.multiplier, &mut self.dual);
-            row.primal = row.dot(&self.x) + row.violation - row.slack - row.bound;
-            largest = largest.max(row.primal.abs() / (1.0 + row.bound.abs()));
-            sum += row.slack * row.multiplier;
-            if row.elastic {
-                sum += row.violation * row.room;
-            }
+        products(&self.shapes, &self.x, primal);
+        let [slack, violation, bound, scale] = cut([slack, violation, bound, scale], n);
+        let (primal, terms) = (&mut primal[..n], &mut terms[..n]);
+        for i in 0..n {
+            primal[i] = primal[i] + violation[i] - slack[i] - bound[i];
+            terms[i] = primal[i].abs() * scale[i];
         }
-        (sum, largest)
+        let most = largest(terms, 0.0);
+        let [multiplier, room] = cut([multiplier, room], n);
+        for i in 0..n {
+            terms[i] = slack[i] * multiplier[i] + violation[i] * room[i];
+        }
+        (sum(terms), most)
     }
 
+    #[inline(always)]
     fn merit(&self, curvature: &[f64], primal: f64, gap: f64) -> f64 {
         let mut merit = primal;
         let mut nan = gap.is_nan();
@@ -258,4 +198,60 @@ impl Program {
         let merit = merit.max(gap / (1.0 + objective / f64::max(1.0, curvature.len() as f64)));
         if nan { f64::NAN } else { merit }
     }
+}
+
+/// The steps from what [`Program::reset`] prepared.
+///
+/// The host chooses the width of the instructions; the operations, and with them the bits, are the same.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+fn iterate(program: &mut Program, curvature: &[f64], iterations_max: u32) -> Outcome {
+    let pairs = program.lines.elastic.iter().fold(0.0, |sum, elastic| sum + 1.0 + elastic);
+    let pairs = f64::max(pairs, 1.0);
+    let mut best = f64::INFINITY;
+    let (mut since, mut least_gap) = (0, f64::INFINITY);
+    let mut status = SolverStatus::MaxIterations;
+    let mut iterations = 0;
+    for iteration in 0..iterations_max.max(1) {
+        iterations = iteration;
+        let (sum, primal) = program.residuals(curvature);
+        let gap = sum / pairs;
+        let merit = program.merit(curvature, primal, gap);
+        if merit.is_nan() {
+            status = SolverStatus::Breakdown;
+            break;
+        }
+        // A tenth less of either is progress; anything else only delays the end.
+        since = if merit < 0.9 * best || gap < 0.9 * least_gap { 0 } else { since + 1 };
+        least_gap = least_gap.min(gap);
+        if merit < best {
+            best = merit;
+            program.keep(curvature.len());
+        }
+        if best <= TOLERANCE || since > STALL {
+            break;
+        }
+        if !program.factor(curvature) {
+            status = SolverStatus::Breakdown;
+            break;
+        }
+        let reach = program.affine();
+        let ratio = (program.gap_after(reach) / pairs / gap).clamp(0.0, 1.0);
+        let mut reach = program.corrected(ratio * ratio * ratio * gap, 1.0);
+        if reach < STEP_MIN {
+            // Too near a side: back to the middle, and farther in, first.
+            reach = program.corrected(CENTER * gap, 0.0);
+        }
+        let mut step = (0.995 * reach).min(1.0);
+        for _ in 0..BACKTRACKS_MAX {
+            if program.centred(step, pairs) {
+                break;
+            }
+            step *= 0.8;
+        }
+        program.advance(step);
+    }
+    if best <= ACCEPTABLE {
+        status = SolverStatus::Converged;
+    }
+    Outcome { status, iterations, residual: best }
 }

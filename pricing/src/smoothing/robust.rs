@@ -138,12 +138,13 @@ fn percentile(sorted: &[f64], share: f64) -> f64 {
 }
 
 fn median(values: &mut [f64]) -> f64 {
-    values.sort_by(f64::total_cmp);
     let n = values.len();
-    match (values.get(n.wrapping_sub(1) / 2), values.get(n / 2)) {
-        (Some(a), Some(b)) => 0.5 * (a + b),
-        _ => 0.0,
+    if n == 0 {
+        return 0.0;
     }
+    let (below, middle, _) = values.select_nth_unstable_by(n / 2, f64::total_cmp);
+    let before = if n % 2 == 1 { *middle } else { below.iter().copied().max_by(f64::total_cmp).unwrap_or(*middle) };
+    0.5 * (before + *middle)
 }
 
 impl Robust {

@@ -14,6 +14,8 @@ pub(super) struct Slice<'a> {
     pub input: &'a SliceInput,
     pub frame: Frame,
     pub usable: Vec<bool>,
+    /// By quote.
+    pub sides: Vec<Sides>,
     pub observed: Vec<Observation>,
     pub executable: Vec<bool>,
     pub stdev: f64,
@@ -45,8 +47,9 @@ impl<'a> Slice<'a> {
         let observed = observations(&frame, &input.quotes, &usable, stdev, settings);
         Self {
             input,
-            frame,
             executable: vec![false; usable.len()],
+            sides: sides(&frame, &input.quotes, &usable),
+            frame,
             usable,
             observed,
             stdev,
@@ -85,18 +88,34 @@ impl<'a> Slice<'a> {
         accepted().min().zip(accepted().max())
     }
 
-    /// A quote's bid and ask as tier 2 must respect them.
-    pub(super) fn band(&self, quote: &VolatilityQuote, weight: f64) -> Band {
-        let price = |sigma: f64| self.frame.price(quote.strike, sigma);
-        let (mut bid, mut ask) = (quote.bid.map(price), quote.ask.map(price));
-        // A hair inside, so that what follows (integers, other models) does not fall out.
-        if let (Some(low), Some(high)) = (bid.as_mut(), ask.as_mut()) {
-            let inset = 0.03 * (*high - *low);
-            *low += inset;
-            *high -= inset;
-        }
-        Band { node: quote.strike, bid, ask, weight, later: false }
+    /// The bid and ask of the quote at a place as tier 2 must respect them.
+    pub(super) fn band(&self, q: usize, weight: f64) -> Band {
+        let Sides { bid, ask } = self.sides[q];
+        Band { node: self.input.quotes[q].strike, bid, ask, weight, later: false }
     }
+}
+
+/// Prices of a quote's bid and ask.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Sides {
+    bid: Option<f64>,
+    ask: Option<f64>,
+}
+
+/// Of each usable quote, a hair inside where it has both, so that what follows (integers, other models) does not fall out.
+fn sides(frame: &Frame, quotes: &[VolatilityQuote], usable: &[bool]) -> Vec<Sides> {
+    let asked = || quotes.iter().zip(usable).filter(|(_, usable)| **usable).map(|(quote, _)| quote);
+    let both = |quote: &VolatilityQuote| [quote.bid, quote.ask].map(|side| side.unwrap_or(0.0));
+    let ratios: Vec<f64> = asked().flat_map(|quote| [frame.ratio[quote.strike]; 2]).collect();
+    let prices = frame.prices_at(&ratios, asked().flat_map(both));
+    let mut pairs = prices.as_chunks::<2>().0.iter();
+    let mut of = |quote: &VolatilityQuote| {
+        let [low, high] = *pairs.next()?;
+        let inset = if quote.bid.is_some() && quote.ask.is_some() { 0.03 * (high - low) } else { 0.0 };
+        Some(Sides { bid: quote.bid.map(|_| low + inset), ask: quote.ask.map(|_| high - inset) })
+    };
+    let each = quotes.iter().zip(usable);
+    each.map(|(quote, usable)| if *usable { of(quote) } else { None }.unwrap_or_default()).collect()
 }
 
 /// Whether a quote's numbers make sense.

@@ -142,8 +142,9 @@ impl SmoothingSpline {
                 bend += after * self.gamma[i];
                 form += after * after * self.inverse[i][0];
             }
-            let miss = lambda * bend / weights[i];
-            let leave = (lambda * form / weights[i]).clamp(1e-9, 1.0);
+            let inverse_weight = 1.0 / weights[i];
+            let miss = lambda * bend * inverse_weight;
+            let leave = (lambda * form * inverse_weight).clamp(1e-9, 1.0);
             self.fitted.push(values[i] - miss);
             self.leave.push(leave);
             residual += weights[i] * miss * miss;
@@ -210,7 +211,7 @@ mod tests {
             let mut spline = SmoothingSpline::default();
             spline.prepare(&knots[..n], &values[..n], &weights[..n]);
             // The last matrix is not positive definite.
-            let lambdas = [1e-3, 0.7, 50.0, -1e3];
+            let lambdas = std::array::from_fn(|l| [1e-3, 0.7, 50.0, -1e3][l % 4] * (1.0 + l as f64));
             let together = spline.figures(&weights[..n], lambdas);
             for (one, lambda) in together.into_iter().zip(lambdas) {
                 assert_eq!(one, spline.fit(&values[..n], &weights[..n], lambda), "{n} {lambda}");

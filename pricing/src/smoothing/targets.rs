@@ -54,10 +54,8 @@ pub(super) fn retarget(
         }
         slice.moved = slice.target != before;
         if slice.moved {
-            let priced = |of: fn(&Frame, usize, f64) -> f64| {
-                slice.target.iter().enumerate().map(|(i, sigma)| of(&slice.frame, i, *sigma)).collect()
-            };
-            (slice.price, slice.vega) = (priced(Frame::price), priced(Frame::vega));
+            slice.price = slice.frame.prices(&slice.target);
+            slice.vega = slice.target.iter().enumerate().map(|(i, sigma)| slice.frame.vega(i, *sigma)).collect();
         }
         node_errors(slice);
     }

@@ -101,29 +101,49 @@ pub fn prices(
     out: &mut [f64],
 ) -> usize {
     let root_t = t.max(0.0).sqrt();
-    let count = strikes.len().min(sigmas.len()).min(out.len());
-    for ((strikes, sigmas), out) in strikes.chunks(LANES).zip(sigmas.chunks(LANES)).zip(out.chunks_mut(LANES)) {
+    let stdevs = sigmas.iter().map(|sigma| sigma.max(0.0) * root_t);
+    let count = out_of_the_money_prices(forward, strikes, stdevs, out);
+    for (out, strike) in out.iter_mut().zip(strikes).take(count) {
+        *out = discount_factor * (intrinsic(option_type, forward, *strike) + *out);
+    }
+    count
+}
+
+/// [`out_of_the_money_price`] of many strikes on one forward, with the same bits, eight at a time.
+///
+/// Works on the common length of the three; returns it.
+pub(crate) fn out_of_the_money_prices(
+    forward: f64,
+    strikes: &[f64],
+    mut stdevs: impl Iterator<Item = f64>,
+    out: &mut [f64],
+) -> usize {
+    let mut count = 0;
+    for (strikes, out) in strikes.chunks(LANES).zip(out.chunks_mut(LANES)) {
         let (mut low, mut ratio, mut stdev) = ([0.0; LANES], [1.0; LANES], [1.0; LANES]);
-        for (((low, ratio), stdev), (strike, sigma)) in
-            low.iter_mut().zip(ratio.iter_mut()).zip(stdev.iter_mut()).zip(strikes.iter().zip(sigmas))
+        let mut filled = 0;
+        for (((low, ratio), stdev), (strike, given)) in
+            low.iter_mut().zip(ratio.iter_mut()).zip(stdev.iter_mut()).zip(strikes.iter().zip(stdevs.by_ref()))
         {
             *low = forward.min(*strike);
             *ratio = forward.max(*strike) / *low;
-            *stdev = sigma.max(0.0) * root_t;
+            *stdev = given;
+            filled += 1;
         }
+        let out = out.get_mut(..filled).unwrap_or_default();
+        count += out.len();
         let value = normalised_prices(&ratio, &stdev);
         for ((((out, strike), low), ratio), (stdev, value)) in
             out.iter_mut().zip(strikes).zip(&low).zip(&ratio).zip(stdev.iter().zip(&value))
         {
             // What the lanes cannot know: no price without deviation, and ratios that are no normal numbers.
-            let time_value = if !(*low > 0.0 && *stdev > 0.0) {
+            *out = if !(*low > 0.0 && *stdev > 0.0) {
                 0.0
             } else if ratio.is_finite() {
                 low * value.clamp(0.0, 1.0)
             } else {
                 out_of_the_money_price(forward, *strike, *stdev)
             };
-            *out = discount_factor * (intrinsic(option_type, forward, *strike) + time_value);
         }
     }
     count

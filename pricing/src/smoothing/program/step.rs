@@ -1,6 +1,7 @@
 //! One step of the interior point: factor, directions, and how far they may be followed.
 
 use super::Program;
+use super::lines::{cut, largest, products, sum, weighed};
 
 /// Pivots cancelled below this share of their diagonal are rounding.
 const PIVOT_SHARE: f64 = 1e-15;
@@ -8,135 +9,159 @@ const PIVOT_SHARE: f64 = 1e-15;
 const NEIGHBOURHOOD: f64 = 1e-3;
 
 impl Program {
+    #[inline(always)]
     pub(super) fn factor(&mut self, curvature: &[f64]) -> bool {
-        self.matrix.reset(curvature.len());
-        for (bands, c) in self.matrix.bands.iter_mut().zip(curvature) {
-            bands[0] = *c;
+        let lines = &mut self.lines;
+        let n = lines.terms.len();
+        let [slack, multiplier, violation, room, elastic] =
+            cut([&lines.slack, &lines.multiplier, &lines.violation, &lines.room, &lines.elastic], n);
+        let (inverse_slack, inverse_multiplier) = (&mut lines.inverse_slack[..n], &mut lines.inverse_multiplier[..n]);
+        let (inverse_violation, inverse_room) = (&mut lines.inverse_violation[..n], &mut lines.inverse_room[..n]);
+        let weight = &mut lines.weight[..n];
+        for i in 0..n {
+            inverse_slack[i] = 1.0 / slack[i];
+            inverse_multiplier[i] = 1.0 / multiplier[i];
+            inverse_violation[i] = if elastic[i] > 0.0 { 1.0 / violation[i] } else { 0.0 };
+            inverse_room[i] = elastic[i] / room[i];
+            weight[i] = 1.0 / (slack[i] * inverse_multiplier[i] + violation[i] * inverse_room[i]);
         }
-        for row in &mut self.rows {
-            let mut inverse = row.slack / row.multiplier;
-            if row.elastic {
-                inverse += row.violation / row.room;
-            }
-            row.weight = 1.0 / inverse;
-            let [a, b, c] = row.coefficients;
-            let window = self.matrix.bands.get_mut(row.first..).unwrap_or(&mut []);
-            match window {
-                [bands, ..] if b == 0.0 && c == 0.0 => bands[0] += row.weight * (a * a),
-                _ => {
-                    let products = [[a * a, a * b, a * c], [b * b, b * c, 0.0], [c * c, 0.0, 0.0]];
-                    for (bands, add) in window.iter_mut().zip(products) {
-                        for (band, add) in bands.iter_mut().zip(add) {
-                            *band += row.weight * add;
-                        }
-                    }
-                }
-            }
+        self.matrix.reset(curvature.len());
+        let entries = self.columns.places().zip(self.neighbours.places().zip(self.next_neighbours.places()));
+        for ((bands, c), (own, (neighbours, next))) in self.matrix.bands.iter_mut().zip(curvature).zip(entries) {
+            let squares = own.iter().fold(0.0, |sum, (row, a)| sum + a * a * weight[*row as usize]);
+            *bands = [c + squares, weighed(neighbours, weight), weighed(next, weight)];
         }
         self.matrix.factor_above(PIVOT_SHARE)
     }
 
     /// The direction toward products of zero; returns its reach.
+    #[inline(always)]
     pub(super) fn affine(&mut self) -> f64 {
-        for (step, dual) in self.step.iter_mut().zip(&self.dual) {
-            *step = -dual;
-        }
-        for row in &mut self.rows {
-            row.center_slack = -row.slack * row.multiplier;
-            row.center_violation = if row.elastic { -row.violation * row.room } else { 0.0 };
-            row.push(&mut self.step);
+        let lines = &mut self.lines;
+        let n = lines.terms.len();
+        let [slack, multiplier, violation, room, primal, weight] =
+            cut([&lines.slack, &lines.multiplier, &lines.violation, &lines.room, &lines.primal, &lines.weight], n);
+        let (center_slack, center_violation) = (&mut lines.center_slack[..n], &mut lines.center_violation[..n]);
+        let (right, terms) = (&mut lines.step_multiplier[..n], &mut lines.terms[..n]);
+        for i in 0..n {
+            center_slack[i] = -slack[i] * multiplier[i];
+            center_violation[i] = -violation[i] * room[i];
+            right[i] = violation[i] - slack[i] - primal[i];
+            terms[i] = weight[i] * right[i];
         }
         self.follow()
     }
 
     /// The direction toward products of `mu`, less `second_order` times what the last direction leaves; returns its reach.
+    #[inline(always)]
     pub(super) fn corrected(&mut self, mu: f64, second_order: f64) -> f64 {
-        for (step, dual) in self.step.iter_mut().zip(&self.dual) {
-            *step = -dual;
-        }
-        for row in &mut self.rows {
-            let step = second_order * row.step_multiplier;
-            row.center_slack = mu - row.slack * row.multiplier - row.step_slack * step;
-            if row.elastic {
-                row.center_violation = mu - row.violation * row.room + row.step_violation * step;
-            }
-            row.push(&mut self.step);
+        let lines = &mut self.lines;
+        let n = lines.terms.len();
+        let [slack, multiplier, violation, room, primal, weight] =
+            cut([&lines.slack, &lines.multiplier, &lines.violation, &lines.room, &lines.primal, &lines.weight], n);
+        let [inverse_multiplier, inverse_room, elastic, step_slack, step_violation] = cut(
+            [&lines.inverse_multiplier, &lines.inverse_room, &lines.elastic, &lines.step_slack, &lines.step_violation],
+            n,
+        );
+        let (center_slack, center_violation) = (&mut lines.center_slack[..n], &mut lines.center_violation[..n]);
+        let (right, terms) = (&mut lines.step_multiplier[..n], &mut lines.terms[..n]);
+        for i in 0..n {
+            let bend = second_order * right[i];
+            center_slack[i] = mu - slack[i] * multiplier[i] - step_slack[i] * bend;
+            center_violation[i] = elastic[i] * (mu - violation[i] * room[i] + step_violation[i] * bend);
+            right[i] = center_slack[i] * inverse_multiplier[i] - primal[i] - center_violation[i] * inverse_room[i];
+            terms[i] = weight[i] * right[i];
         }
         self.follow()
     }
 
-    /// Solves for the direction whose right side is in `step`; returns the largest step at which slacks and multipliers
-    /// stay non-negative.
+    /// Solves for the direction that the rows ask for, by weight in `terms`; returns the largest step at which slacks and
+    /// multipliers stay non-negative.
+    #[inline(always)]
     fn follow(&mut self) -> f64 {
-        let n = self.step.len() - 2;
-        self.step[n..].fill(0.0);
-        self.matrix.solve(&mut self.step[..n]);
-        let mut reach = 1.0 / 0.995;
-        let mut limit = |value: f64, step: f64| {
-            if step < 0.0 && value + reach * step < 0.0 {
-                reach = -value / step;
-            }
-        };
-        for row in &mut self.rows {
-            let step = row.weight * (row.step_multiplier - row.dot(&self.step));
-            row.step_multiplier = step;
-            row.step_slack = (row.center_slack - row.slack * step) / row.multiplier;
-            limit(row.slack, row.step_slack);
-            limit(row.multiplier, step);
-            if row.elastic {
-                row.step_violation = (row.center_violation + row.violation * step) / row.room;
-                limit(row.violation, row.step_violation);
-                limit(row.room, -step);
-            }
+        let lines = &mut self.lines;
+        for ((step, dual), entries) in self.step.iter_mut().zip(&self.dual).zip(self.columns.places()) {
+            *step = weighed(entries, &lines.terms) - dual;
         }
-        reach
+        let n = self.step.len() - 2;
+        self.matrix.solve(&mut self.step[..n]);
+        products(&self.shapes, &self.step, &mut lines.terms);
+        let n = lines.terms.len();
+        let [slack, violation, weight, center_slack, center_violation] =
+            cut([&lines.slack, &lines.violation, &lines.weight, &lines.center_slack, &lines.center_violation], n);
+        let [inverse_slack, inverse_multiplier, inverse_violation, inverse_room] =
+            cut([&lines.inverse_slack, &lines.inverse_multiplier, &lines.inverse_violation, &lines.inverse_room], n);
+        let (step_slack, step_violation) = (&mut lines.step_slack[..n], &mut lines.step_violation[..n]);
+        let (step_multiplier, terms) = (&mut lines.step_multiplier[..n], &mut lines.terms[..n]);
+        let more = |a: f64, b: f64| if b > a { b } else { a };
+        for i in 0..n {
+            let step = weight[i] * (step_multiplier[i] - terms[i]);
+            step_multiplier[i] = step;
+            step_slack[i] = (center_slack[i] - slack[i] * step) * inverse_multiplier[i];
+            step_violation[i] = (center_violation[i] + violation[i] * step) * inverse_room[i];
+            // The inverse of the longest step, of each of the four.
+            let held = more(-step_slack[i] * inverse_slack[i], -step * inverse_multiplier[i]);
+            terms[i] = more(held, more(-step_violation[i] * inverse_violation[i], step * inverse_room[i]));
+        }
+        1.0 / largest(terms, 0.995)
     }
 
     /// Whether no product of slack and multiplier falls far below their mean after a step.
-    pub(super) fn centred(&self, step: f64, pairs: f64) -> bool {
+    #[inline(always)]
+    pub(super) fn centred(&mut self, step: f64, pairs: f64) -> bool {
         let least = NEIGHBOURHOOD * self.gap_after(step) / pairs;
-        self.rows.iter().all(|row| {
-            let multiplier = row.multiplier + step * row.step_multiplier;
-            let held = (row.slack + step * row.step_slack) * multiplier >= least;
-            let violation = row.violation + step * row.step_violation;
-            held && (!row.elastic || violation * (row.penalty - multiplier) >= least)
-        })
-    }
-
-    pub(super) fn gap_after(&self, step: f64) -> f64 {
-        let step = step.min(1.0);
-        let mut sum = 0.0;
-        for row in &self.rows {
-            let multiplier = row.multiplier + step * row.step_multiplier;
-            sum += (row.slack + step * row.step_slack) * multiplier;
-            if row.elastic {
-                sum += (row.violation + step * row.step_violation) * (row.penalty - multiplier);
-            }
+        let lines = &mut self.lines;
+        let n = lines.terms.len();
+        let [slack, multiplier, violation, penalty, elastic] =
+            cut([&lines.slack, &lines.multiplier, &lines.violation, &lines.penalty, &lines.elastic], n);
+        let [step_slack, step_multiplier, step_violation] =
+            cut([&lines.step_slack, &lines.step_multiplier, &lines.step_violation], n);
+        let terms = &mut lines.terms[..n];
+        for i in 0..n {
+            let moved = multiplier[i] + step * step_multiplier[i];
+            let held = (slack[i] + step * step_slack[i]) * moved;
+            let violation = (violation[i] + step * step_violation[i]) * (penalty[i] - moved);
+            let lower = if violation < held { violation } else { held };
+            terms[i] = least - if elastic[i] > 0.0 { lower } else { held };
         }
-        sum
+        largest(terms, 0.0) <= 0.0
     }
 
+    /// The sum of all products after a step.
+    #[inline(always)]
+    pub(super) fn gap_after(&mut self, step: f64) -> f64 {
+        let step = step.min(1.0);
+        let lines = &mut self.lines;
+        let n = lines.terms.len();
+        let [slack, multiplier, violation, penalty] =
+            cut([&lines.slack, &lines.multiplier, &lines.violation, &lines.penalty], n);
+        let [step_slack, step_multiplier, step_violation] =
+            cut([&lines.step_slack, &lines.step_multiplier, &lines.step_violation], n);
+        let terms = &mut lines.terms[..n];
+        for i in 0..n {
+            let moved = multiplier[i] + step * step_multiplier[i];
+            let violation = violation[i] + step * step_violation[i];
+            terms[i] = (slack[i] + step * step_slack[i]) * moved + violation * (penalty[i] - moved);
+        }
+        sum(terms)
+    }
+
+    #[inline(always)]
     pub(super) fn advance(&mut self, step: f64) {
         for (value, change) in self.x.iter_mut().zip(&self.step) {
             *value += step * change;
         }
-        for row in &mut self.rows {
-            row.multiplier += step * row.step_multiplier;
-            row.slack += step * row.step_slack;
-            row.violation += step * row.step_violation;
-            row.make_room();
+        let lines = &mut self.lines;
+        let n = lines.terms.len();
+        let [step_slack, step_multiplier, step_violation, penalty] =
+            cut([&lines.step_slack, &lines.step_multiplier, &lines.step_violation, &lines.penalty], n);
+        let (slack, multiplier) = (&mut lines.slack[..n], &mut lines.multiplier[..n]);
+        let (violation, room) = (&mut lines.violation[..n], &mut lines.room[..n]);
+        for i in 0..n {
+            multiplier[i] += step * step_multiplier[i];
+            slack[i] += step * step_slack[i];
+            violation[i] += step * step_violation[i];
+            room[i] = penalty[i] - multiplier[i];
         }
-    }
-}
-
-impl super::Held {
-    /// Adds what the row asks of a direction; the bare right side stays in `step_multiplier`.
-    fn push(&mut self, direction: &mut [f64]) {
-        let mut right = -self.primal + self.center_slack / self.multiplier;
-        if self.elastic {
-            right -= self.center_violation / self.room;
-        }
-        self.step_multiplier = right;
-        self.add(self.weight * right, direction);
     }
 }
