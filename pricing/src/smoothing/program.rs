@@ -10,7 +10,7 @@ use multiversion::multiversion;
 use super::banded::Pentadiagonal;
 use super::row::Row;
 use crate::vocabulary::SolverStatus;
-use lines::{Incidence, Lines, cut, largest, products, shapes, sum, weighed};
+use lines::{Layout, Lines, cut, largest, sum};
 
 /// How a solution ended.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -35,12 +35,8 @@ pub(super) struct Program {
     /// The best iterate, and each row's multiplier there.
     pub e: Vec<f64>,
     pub multipliers: Vec<f64>,
+    layout: Layout,
     lines: Lines,
-    shapes: Vec<(u32, [f64; 3])>,
-    /// Coefficients by variable, and products of two neighbours' and of next neighbours' coefficients by the first of them.
-    columns: Incidence,
-    neighbours: Incidence,
-    next_neighbours: Incidence,
     matrix: Pentadiagonal,
     /// The iterate, its step and the dual residual; two zeros stand behind each, so that every row has three places.
     x: Vec<f64>,
@@ -76,10 +72,11 @@ impl Program {
             // As far from the sides as the start is from the aim.
             product = start.iter().fold(0.0, |sum, e| sum + e * e / n as f64).clamp(START_PRODUCT, 1e12);
         }
-        self.arrange(n, rows);
+        self.lines.reset(self.layout.arrange(n, rows));
         let lines = &mut self.lines;
-        products(&self.shapes, &self.x, &mut lines.terms);
-        for (i, row) in rows.iter().enumerate() {
+        self.layout.products(&self.x, &mut lines.terms);
+        for (row, place) in rows.iter().zip(&self.layout.places) {
+            let i = *place as usize;
             let elastic = row.penalty.is_finite();
             let gap = lines.terms[i] - row.bound;
             // Products of the order of one from the start, or far rows dictate the first steps.
@@ -103,32 +100,6 @@ impl Program {
             lines.room[i] = lines.penalty[i] - lines.multiplier[i];
         }
         self.keep(n);
-    }
-
-    /// The rows' coefficients, by row and by variable.
-    fn arrange(&mut self, n: usize, rows: &[Row]) {
-        self.lines.reset(rows.len());
-        shapes(rows, &mut self.shapes);
-        self.columns.build(n, |entry| {
-            for (r, row) in rows.iter().enumerate() {
-                for (j, a) in row.coefficients.iter().enumerate().filter(|(_, a)| **a != 0.0) {
-                    entry(row.first + j, r, *a);
-                }
-            }
-        });
-        let apart = |gap: usize| {
-            move |entry: &mut dyn FnMut(usize, usize, f64)| {
-                for (r, row) in rows.iter().enumerate() {
-                    for (j, (a, b)) in row.coefficients.iter().zip(row.coefficients.iter().skip(gap)).enumerate() {
-                        if a * b != 0.0 {
-                            entry(row.first + j, r, a * b);
-                        }
-                    }
-                }
-            }
-        };
-        self.neighbours.build(n, apart(1));
-        self.next_neighbours.build(n, apart(2));
     }
 
     /// Solves from nothing; the best iterate stays in `e` and `multipliers`.
@@ -156,7 +127,7 @@ impl Program {
         self.e.clear();
         self.e.extend_from_slice(&self.x[..n]);
         self.multipliers.clear();
-        self.multipliers.extend_from_slice(&self.lines.multiplier);
+        self.multipliers.extend(self.layout.places.iter().map(|place| self.lines.multiplier[*place as usize]));
     }
 
     /// Primal and dual residuals; returns the sum of complementarity products and the largest scaled primal residual.
@@ -164,12 +135,12 @@ impl Program {
     fn residuals(&mut self, curvature: &[f64]) -> (f64, f64) {
         let Lines { primal, terms, multiplier, slack, violation, room, bound, scale, .. } = &mut self.lines;
         let n = terms.len();
-        for ((dual, entries), (c, e)) in
-            self.dual.iter_mut().zip(self.columns.places()).zip(curvature.iter().zip(&self.x))
-        {
-            *dual = c * e - weighed(entries, multiplier);
+        self.dual.fill(0.0);
+        self.layout.gather(multiplier, &mut self.dual);
+        for (dual, (c, e)) in self.dual.iter_mut().zip(curvature.iter().zip(&self.x)) {
+            *dual = c * e - *dual;
         }
-        products(&self.shapes, &self.x, primal);
+        self.layout.products(&self.x, primal);
         let [slack, violation, bound, scale] = cut([slack, violation, bound, scale], n);
         let (primal, terms) = (&mut primal[..n], &mut terms[..n]);
         for i in 0..n {
@@ -205,7 +176,7 @@ impl Program {
 /// The host chooses the width of the instructions; the operations, and with them the bits, are the same.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
 fn iterate(program: &mut Program, curvature: &[f64], iterations_max: u32) -> Outcome {
-    let pairs = program.lines.elastic.iter().fold(0.0, |sum, elastic| sum + 1.0 + elastic);
+    let pairs = program.layout.places.len() as f64 + sum(&program.lines.elastic);
     let pairs = f64::max(pairs, 1.0);
     let mut best = f64::INFINITY;
     let (mut since, mut least_gap) = (0, f64::INFINITY);

@@ -1,7 +1,7 @@
 //! One step of the interior point: factor, directions, and how far they may be followed.
 
 use super::Program;
-use super::lines::{cut, largest, products, sum, weighed};
+use super::lines::{cut, largest, sum};
 
 /// Pivots cancelled below this share of their diagonal are rounding.
 const PIVOT_SHARE: f64 = 1e-15;
@@ -13,24 +13,26 @@ impl Program {
     pub(super) fn factor(&mut self, curvature: &[f64]) -> bool {
         let lines = &mut self.lines;
         let n = lines.terms.len();
-        let [slack, multiplier, violation, room, elastic] =
-            cut([&lines.slack, &lines.multiplier, &lines.violation, &lines.room, &lines.elastic], n);
+        let [slack, multiplier, violation, room] =
+            cut([&lines.slack, &lines.multiplier, &lines.violation, &lines.room], n);
         let (inverse_slack, inverse_multiplier) = (&mut lines.inverse_slack[..n], &mut lines.inverse_multiplier[..n]);
         let (inverse_violation, inverse_room) = (&mut lines.inverse_violation[..n], &mut lines.inverse_room[..n]);
         let weight = &mut lines.weight[..n];
         for i in 0..n {
-            inverse_slack[i] = 1.0 / slack[i];
-            inverse_multiplier[i] = 1.0 / multiplier[i];
-            inverse_violation[i] = if elastic[i] > 0.0 { 1.0 / violation[i] } else { 0.0 };
-            inverse_room[i] = elastic[i] / room[i];
-            weight[i] = 1.0 / (slack[i] * inverse_multiplier[i] + violation[i] * inverse_room[i]);
+            // One division for two inverses.
+            let product = slack[i] * multiplier[i];
+            let inverse = if product > 0.0 { 1.0 / product } else { 0.0 };
+            inverse_slack[i] = multiplier[i] * inverse;
+            inverse_multiplier[i] = slack[i] * inverse;
+            let product = violation[i] * room[i];
+            let inverse = if product > 0.0 { 1.0 / product } else { 0.0 };
+            inverse_violation[i] = room[i] * inverse;
+            inverse_room[i] = violation[i] * inverse;
+            let all = slack[i] * inverse_multiplier[i] + violation[i] * inverse_room[i];
+            weight[i] = if all > 0.0 { 1.0 / all } else { 0.0 };
         }
         self.matrix.reset(curvature.len());
-        let entries = self.columns.places().zip(self.neighbours.places().zip(self.next_neighbours.places()));
-        for ((bands, c), (own, (neighbours, next))) in self.matrix.bands.iter_mut().zip(curvature).zip(entries) {
-            let squares = own.iter().fold(0.0, |sum, (row, a)| sum + a * a * weight[*row as usize]);
-            *bands = [c + squares, weighed(neighbours, weight), weighed(next, weight)];
-        }
+        self.layout.squares(curvature, weight, &mut self.matrix.bands);
         self.matrix.factor_above(PIVOT_SHARE)
     }
 
@@ -80,12 +82,14 @@ impl Program {
     #[inline(always)]
     fn follow(&mut self) -> f64 {
         let lines = &mut self.lines;
-        for ((step, dual), entries) in self.step.iter_mut().zip(&self.dual).zip(self.columns.places()) {
-            *step = weighed(entries, &lines.terms) - dual;
+        for (step, dual) in self.step.iter_mut().zip(&self.dual) {
+            *step = -dual;
         }
+        self.layout.gather(&lines.terms, &mut self.step);
         let n = self.step.len() - 2;
+        self.step[n..].fill(0.0);
         self.matrix.solve(&mut self.step[..n]);
-        products(&self.shapes, &self.step, &mut lines.terms);
+        self.layout.products(&self.step, &mut lines.terms);
         let n = lines.terms.len();
         let [slack, violation, weight, center_slack, center_violation] =
             cut([&lines.slack, &lines.violation, &lines.weight, &lines.center_slack, &lines.center_violation], n);
@@ -112,8 +116,8 @@ impl Program {
         let least = NEIGHBOURHOOD * self.gap_after(step) / pairs;
         let lines = &mut self.lines;
         let n = lines.terms.len();
-        let [slack, multiplier, violation, penalty, elastic] =
-            cut([&lines.slack, &lines.multiplier, &lines.violation, &lines.penalty, &lines.elastic], n);
+        let [slack, multiplier, violation, penalty, elastic, weight] =
+            cut([&lines.slack, &lines.multiplier, &lines.violation, &lines.penalty, &lines.elastic, &lines.weight], n);
         let [step_slack, step_multiplier, step_violation] =
             cut([&lines.step_slack, &lines.step_multiplier, &lines.step_violation], n);
         let terms = &mut lines.terms[..n];
@@ -122,7 +126,8 @@ impl Program {
             let held = (slack[i] + step * step_slack[i]) * moved;
             let violation = (violation[i] + step * step_violation[i]) * (penalty[i] - moved);
             let lower = if violation < held { violation } else { held };
-            terms[i] = least - if elastic[i] > 0.0 { lower } else { held };
+            let lower = if elastic[i] > 0.0 { lower } else { held };
+            terms[i] = if weight[i] > 0.0 { least - lower } else { 0.0 };
         }
         largest(terms, 0.0) <= 0.0
     }
