@@ -78,7 +78,7 @@ pub(super) struct Robust {
     spline: SmoothingSpline,
     knots: Knots,
     residuals: Vec<f64>,
-    sorted: Vec<f64>,
+    to_order: Vec<f64>,
 }
 
 /// The observations of a slice: usable quotes with capped weights, ascending in strike.
@@ -280,13 +280,13 @@ impl Robust {
         }
         fit.left_out_error = if count > 0.0 { (squares / count).sqrt() } else { 0.0 };
         let voting = |o: &&Observation| o.two_sided && !o.excluded && o.weight > 0.0;
-        self.sorted.clear();
-        self.sorted.extend(observed.iter().filter(voting).filter(|o| o.leading).map(|o| o.residual.abs()));
-        if self.sorted.len() < 5 {
-            self.sorted.clear();
-            self.sorted.extend(observed.iter().filter(voting).map(|o| o.residual.abs()));
+        self.to_order.clear();
+        self.to_order.extend(observed.iter().filter(voting).filter(|o| o.leading).map(|o| o.residual.abs()));
+        if self.to_order.len() < 5 {
+            self.to_order.clear();
+            self.to_order.extend(observed.iter().filter(voting).map(|o| o.residual.abs()));
         }
-        let scale = (1.4826 * median(&mut self.sorted)).max(0.02);
+        let scale = (1.4826 * median(&mut self.to_order)).max(0.02);
         fit.scale = scale;
         let limit = (settings.reject_scales * scale).max(settings.reject_half_spreads);
         let mut moved = false;

@@ -5,7 +5,7 @@
 
 use multiversion::multiversion;
 
-use super::tables::{self, MONEYNESS_MAX, MONEYNESS_UPPER_MAX, Tables};
+use super::tables::{self, MONEYNESS_MAX, MONEYNESS_UPPER_MAX, TABLE_MAX, Tables};
 use crate::math::{
     INV_SQRT_2PI, exp, inverse_normal_cdf, ln, mills_fraction, mills_fractions, mills_ratio, normal_cdf,
 };
@@ -22,6 +22,8 @@ const FIRST_SHARE_MAX: f64 = 0.15;
 const CHANGE_MAX: f64 = 5e-5;
 /// Forward over strike, or the inverse, beyond which nothing is solved.
 const RATIO_MAX: f64 = 1e300;
+/// The price's logarithm is nearer to the target's where the loop's last step begins.
+const LAST_GAP_MAX: f64 = 0.5;
 /// Share of its bound up to which a price is solved by itself, beyond by its distance to the bound.
 const LOWER_PRICE_MAX: f64 = 0.4;
 // ln(1/sqrt(2 pi))
@@ -42,7 +44,7 @@ pub(super) struct Solved {
 /// inputs are no numbers.
 ///
 /// # Formula
-/// A rational first guess (Bachelier's deviation times a polynomial, or for large prices the median's quantile times
+/// A first guess from a table (Bachelier's deviation times a polynomial, or for large prices the median's quantile times
 /// another), then third-order Householder steps on the logarithm of the price, or of its distance to the upper bound
 /// where that is the smaller. One step does for nearly every listed option.
 ///
@@ -299,10 +301,11 @@ fn search(low: f64, high: f64, price: f64) -> Option<Solved> {
     let target = ln(if upper { complement } else { c }) - 0.5 * m - LN_INV_SQRT_2PI;
     let root = (high / low).sqrt();
     let tables = Tables::get();
-    let guess = if upper && m <= MONEYNESS_UPPER_MAX {
+    let over_price = 1.0 + (high - low) / low / c;
+    let guess = if upper && m <= MONEYNESS_UPPER_MAX && complement / root * TABLE_MAX > 1.0 {
         tables.upper(m, complement / root, tables::upper_bend)
-    } else if !upper && m <= MONEYNESS_MAX {
-        tables.lower(m, (c + (high - low) / low) / root, 1.0 + (high - low) / low / c, tables::lower_bend)
+    } else if !upper && m <= MONEYNESS_MAX && over_price < TABLE_MAX {
+        tables.lower(m, (c + (high - low) / low) / root, over_price, tables::lower_bend)
     } else {
         distant_guess(m, c, complement)
     };
@@ -328,7 +331,8 @@ fn search(low: f64, high: f64, price: f64) -> Option<Solved> {
         if !s.is_finite() {
             return None;
         }
-        if change <= CHANGE_MAX * s {
+        // Far from the solution the step's own terms may overflow to none.
+        if change <= CHANGE_MAX * s && gap.abs() <= LAST_GAP_MAX {
             let h = m / s;
             let slope = (low * high).sqrt() * INV_SQRT_2PI * exp(-0.5 * (h * h + 0.25 * s * s));
             return Some(Solved { s, iterations, slope: if slope.is_finite() { slope } else { 0.0 } });

@@ -130,6 +130,7 @@ pub(crate) fn out_of_the_money_prices(
             *stdev = given;
             filled += 1;
         }
+        let filled = filled.min(out.len());
         let out = out.get_mut(..filled).unwrap_or_default();
         count += out.len();
         let value = normalised_prices(&ratio, &stdev);
@@ -272,6 +273,9 @@ struct Terms {
 
 /// Beyond it a forward, a strike or a time is none.
 const LARGEST: f64 = 1e300;
+/// Nor is a discount factor one outside of these.
+const DISCOUNT_MIN: f64 = 1e-100;
+const DISCOUNT_MAX: f64 = 1e100;
 
 impl Terms {
     #[inline(always)]
@@ -283,10 +287,16 @@ impl Terms {
     /// The discounted out-of-the-money part of a price, or how the inversion ends without it.
     #[inline(always)]
     fn time_value(&self, option_type: OptionType, strike: f64, price: f64) -> Result<f64, Implied> {
-        let Split { time_value, least, bound } = self.split(option_type, strike, price);
-        // All at once, because quotes that end early are few. What is no forward, strike or discount factor has no
-        // solution either.
-        if (self.t > 0.0) & (self.t <= LARGEST) & (time_value > least) & (time_value < bound) {
+        let Split { time_value, least, bound, whole } = self.split(option_type, strike, price);
+        // All at once, because quotes that end early are few. What is no forward or strike has no solution either.
+        if (self.t > 0.0)
+            & (self.t <= LARGEST)
+            & (self.discount_factor >= DISCOUNT_MIN)
+            & (self.discount_factor <= DISCOUNT_MAX)
+            & (price < whole)
+            & (time_value > least)
+            & (time_value < bound)
+        {
             Ok(time_value)
         } else {
             Err(self.early(option_type, strike, price))
@@ -303,19 +313,21 @@ impl Terms {
             time_value: price - self.discount_factor * exercise,
             least: self.discount_factor * if exercise > 0.0 { 1e-9 * strike } else { 0.0 },
             bound: self.discount_factor * if self.forward < strike { self.forward } else { strike },
+            whole: self.discount_factor * if sign > 0.0 { self.forward } else { strike },
         }
     }
 
     /// How a quote without a volatility ends.
     #[cold]
     fn early(&self, option_type: OptionType, strike: f64, price: f64) -> Implied {
-        let Split { time_value, least, bound } = self.split(option_type, strike, price);
+        let Split { time_value, least, bound, whole } = self.split(option_type, strike, price);
+        let discounts = self.discount_factor >= DISCOUNT_MIN && self.discount_factor <= DISCOUNT_MAX;
         let ended = |status| Implied { status, ..NOTHING };
         if self.t <= 0.0 {
             ended(VolatilityStatus::Expired)
-        } else if ![self.forward, strike, self.t, self.discount_factor].iter().all(is_usable) || !price.is_finite() {
+        } else if !(discounts && [self.forward, strike, self.t].iter().all(is_usable) && price.is_finite()) {
             ended(VolatilityStatus::NotConverged)
-        } else if time_value >= bound {
+        } else if price >= whole || time_value >= bound {
             ended(VolatilityStatus::AboveBound)
         } else if time_value < -least {
             ended(VolatilityStatus::BelowIntrinsic)
@@ -352,6 +364,8 @@ struct Split {
     least: f64,
     /// What the time value is always below.
     bound: f64,
+    /// The same of the price.
+    whole: f64,
 }
 
 const NOTHING: Implied = Implied {
@@ -401,11 +415,45 @@ mod tests {
     }
 
     #[test]
+    fn prices_beyond_the_tables_are_solved_too() {
+        for m in [1e-3, 0.1, 0.7, 1.903_601_691_706_992, 3.115_847] {
+            for i in 0..400 {
+                let s = m / (8.0 + 0.07 * f64::from(i));
+                let price = out_of_the_money_price(1.0, libm::exp(m), s);
+                if price < 1e-290 {
+                    continue;
+                }
+                let found = inverse::solved(1.0, libm::exp(m), 1.0, price).map_or(f64::NAN, |found| found.s);
+                assert!((found / s - 1.0).abs() < 1e-9, "{m} {s} {price:e}: {found}");
+            }
+        }
+    }
+
+    #[test]
+    fn many_prices_fill_what_there_is_room_for() {
+        let (strikes, sigmas) = ([80.0, 90.0, 100.0, 110.0, 120.0], [0.3; 5]);
+        let mut out = [f64::NAN; 3];
+        assert_eq!(prices(OptionType::Put, 100.0, 0.5, 0.99, &strikes, &sigmas, &mut out), 3);
+        for (strike, price) in strikes.iter().zip(out) {
+            assert_eq!(price, super::price(OptionType::Put, 100.0, *strike, 0.5, 0.3, 0.99));
+        }
+        let mut out = [f64::NAN; 5];
+        assert_eq!(prices(OptionType::Put, 100.0, 0.5, 0.99, &strikes, &sigmas[..2], &mut out), 2);
+        assert!(out[2].is_nan());
+    }
+
+    #[test]
     fn statuses_at_the_edges() {
         let iv = |p: f64, h: f64| implied_volatility(OptionType::Put, 100.0, 120.0, 0.5, p, 0.99, h);
         assert_eq!(iv(19.8, 0.0).status, VolatilityStatus::AtIntrinsic);
         assert_eq!(iv(19.7, 0.0).status, VolatilityStatus::BelowIntrinsic);
         assert_eq!(iv(0.99 * 120.0, 0.0).status, VolatilityStatus::AboveBound);
+        for strike in [101.0, 113.7, 170.3, 903.1] {
+            let at_bound = implied_volatility(OptionType::Put, 100.0, strike, 0.5, 0.99 * strike, 0.99, 0.0);
+            assert_eq!(at_bound.status, VolatilityStatus::AboveBound, "{strike}");
+        }
+        let negative = implied_volatility(OptionType::Put, -100.0, -100.0, 0.5, 10.0, -1.0, 0.0);
+        assert_eq!(negative.status, VolatilityStatus::NotConverged);
         assert_eq!(iv(f64::NAN, 0.0).status, VolatilityStatus::NotConverged);
         assert_eq!(iv(20.5, 0.05).status, VolatilityStatus::Ok);
         assert_eq!(iv(19.8001, 0.5).status, VolatilityStatus::LowVega);

@@ -6,7 +6,6 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
-use super::lanes::LANES;
 use super::octave::{self, Interpolant, NODES, OCTAVE_MAX, OCTAVE_MIN, place};
 use super::schedule::Schedule;
 use crate::math::{exp, ln};
@@ -24,8 +23,11 @@ const SHORTFALL_MIN: f64 = 1e-7;
 /// Nodes stand at whole deviations up to this one either side of the forward.
 const DEVIATIONS: i32 = 5;
 
+/// Two strikes at an octave's volatilities.
+pub(crate) const PAIR: usize = 2 * NODES;
+
 /// Undiscounted European values of one type at strikes and volatilities.
-pub(crate) type Solve<'a> = &'a dyn Fn(OptionType, &[f64; LANES], &[f64; LANES]) -> Option<[f64; LANES]>;
+pub(crate) type Solve<'a> = &'a dyn Fn(OptionType, &[f64; PAIR], &[f64; PAIR]) -> Option<[f64; PAIR]>;
 
 /// Expectation of the price at expiry over the contract's forward, on one octave: at its nodes, and between them.
 #[derive(Clone, Copy, Debug)]
@@ -98,11 +100,11 @@ impl EuropeanTable {
             None
         } else {
             let nodes = octave::nodes(octave);
-            let mut sigmas = [0.0; LANES];
+            let mut sigmas = [0.0; PAIR];
             for (sigma, node) in sigmas.iter_mut().zip(nodes.iter().cycle()) {
                 *sigma = *node;
             }
-            let strikes = [self.forward; LANES];
+            let strikes = [self.forward; PAIR];
             let calls = solve(OptionType::Call, &strikes, &sigmas)?;
             let puts = solve(OptionType::Put, &strikes, &sigmas)?;
             let mut shares = [1.0; NODES];
@@ -151,7 +153,7 @@ impl EuropeanTable {
         let first = node - node.rem_euclid(2);
         let nodes = octave::nodes(octave);
         let root_t = self.expiry.sqrt();
-        let (mut sigmas, mut strikes) = ([0.0; LANES], [0.0; LANES]);
+        let (mut sigmas, mut strikes) = ([0.0; PAIR], [0.0; PAIR]);
         for (l, (sigma, strike)) in sigmas.iter_mut().zip(strikes.iter_mut()).enumerate() {
             *sigma = nodes.get(l % NODES).copied()?;
             let deviations = f64::from(first) + (l / NODES) as f64;
@@ -160,7 +162,7 @@ impl EuropeanTable {
         let option_type = if first <= 0 { OptionType::Put } else { OptionType::Call };
         let values = solve(option_type, &strikes, &sigmas)?;
         let expectations = self.expectations(octave, solve)?;
-        let mut found = [None; LANES];
+        let mut found = [None; PAIR];
         for (l, (((slot, sigma), strike), value)) in found.iter_mut().zip(sigmas).zip(strikes).zip(values).enumerate() {
             let share = expectations.and_then(|found| found.shares.get(l % NODES).copied());
             let forward = self.forward * share.unwrap_or(1.0);

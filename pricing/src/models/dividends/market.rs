@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::european::EuropeanTable;
+use super::european::{EuropeanTable, PAIR};
 use super::lanes::{LANES, Point, load};
 use super::near_identity::NearIdentity;
 use super::plan::{Level, Plan, RESOLVED, class, kink_width};
@@ -355,14 +355,14 @@ impl Market {
     fn undiscounted(
         &self,
         option_type: OptionType,
-        strikes: &[f64; LANES],
-        sigmas: &[f64; LANES],
-    ) -> Option<[f64; LANES]> {
+        strikes: &[f64; PAIR],
+        sigmas: &[f64; PAIR],
+    ) -> Option<[f64; PAIR]> {
         let largest = sigmas.iter().copied().fold(0.0, f64::max);
         let class = class(largest * self.schedule.expiry.sqrt());
         let [fine, coarse] = [Level::Fine, Level::Coarse].map(|level| {
             let plan = self.plan(level, class);
-            sweep::<LANES>(&self.schedule, &plan, option_type, strikes, sigmas, false)
+            sweep::<PAIR>(&self.schedule, &plan, option_type, strikes, sigmas, false)
         });
         let w = Level::extrapolation(Level::Fine, Level::Coarse);
         let (mut values, coarse) = (fine?.value, coarse?.value);
@@ -376,7 +376,7 @@ impl Market {
     pub(crate) fn european(&self, option_type: OptionType, point: Point) -> Option<f64> {
         let price = match self.has_black() {
             true => {
-                let solve = |kind: OptionType, strikes: &[f64; LANES], sigmas: &[f64; LANES]| {
+                let solve = |kind: OptionType, strikes: &[f64; PAIR], sigmas: &[f64; PAIR]| {
                     self.undiscounted(kind, strikes, sigmas)
                 };
                 let (sigma, _) = self.table.black(point.strike, point.sigma, &solve)?;

@@ -1,6 +1,6 @@
 //! The program's rows by columns, and passes over all of them that vectorise.
 //!
-//! Where no row stands a slack is one and a multiplier zero, and all that follows from them is zero.
+//! Where no row stands a slack is one, a multiplier zero and with it the weight, so that no sum and no step hears of it.
 
 use crate::smoothing::row::Row;
 
@@ -21,7 +21,7 @@ pub(super) struct Lines {
     pub room: Vec<f64>,
     pub primal: Vec<f64>,
     pub weight: Vec<f64>,
-    /// Reciprocals of the four above; of violation and room zero where a row is hard, and all of them where none is.
+    /// Reciprocals of slack, multiplier, violation and room; of the last two zero where a row is hard, all where none is.
     pub inverse_slack: Vec<f64>,
     pub inverse_multiplier: Vec<f64>,
     pub inverse_violation: Vec<f64>,

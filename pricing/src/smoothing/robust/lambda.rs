@@ -23,9 +23,9 @@ impl Robust {
         self.spline.prepare(&knots.y, &self.residuals, &knots.weight);
         let span = knots.y[n - 1] - knots.y[0];
         let gap = span / (n - 1) as f64;
-        self.sorted.clear();
-        self.sorted.extend_from_slice(&knots.weight);
-        let weight = median(&mut self.sorted);
+        self.to_order.clear();
+        self.to_order.extend_from_slice(&knots.weight);
+        let weight = median(&mut self.to_order);
         let trials = settings.lambda_trials.clamp(1, 60);
         let (first, last) = (crate::math::ln(0.4 * gap), libm::log(1.2 * span.max(gap)));
         let mut best: Option<(f64, f64)> = None;

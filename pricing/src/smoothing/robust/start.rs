@@ -19,9 +19,9 @@ impl Robust {
         let mut gaps = Vec::with_capacity(places.len());
         for (j, own) in residual.iter().enumerate() {
             let low = j.saturating_sub(3).min(places.len().saturating_sub(7));
-            self.sorted.clear();
-            self.sorted.extend(residual.iter().skip(low).take(7));
-            gaps.push((own - median(&mut self.sorted)).abs() / observed[places[j]].half_spread);
+            self.to_order.clear();
+            self.to_order.extend(residual.iter().skip(low).take(7));
+            gaps.push((own - median(&mut self.to_order)).abs() / observed[places[j]].half_spread);
         }
         let scale = 1.4826 * median(&mut gaps.clone());
         let limit = (2.0 * settings.reject_scales * scale).max(3.0 * settings.reject_half_spreads);
@@ -46,16 +46,16 @@ impl Robust {
     /// # Source
     /// Theil (1950), Sen (1968).
     fn gap_to_line(&mut self, y: &[f64], residual: &[f64], own: usize) -> f64 {
-        self.sorted.clear();
+        self.to_order.clear();
         for (i, (yi, ri)) in y.iter().zip(residual).enumerate() {
             for (yj, rj) in y.iter().zip(residual).skip(i + 1).filter(|(yj, _)| **yj > *yi) {
-                self.sorted.push((rj - ri) / (yj - yi));
+                self.to_order.push((rj - ri) / (yj - yi));
             }
         }
-        let slope = median(&mut self.sorted);
-        self.sorted.clear();
-        self.sorted.extend(y.iter().zip(residual).map(|(y, r)| r - slope * y));
-        let intercept = median(&mut self.sorted);
+        let slope = median(&mut self.to_order);
+        self.to_order.clear();
+        self.to_order.extend(y.iter().zip(residual).map(|(y, r)| r - slope * y));
+        let intercept = median(&mut self.to_order);
         match (y.get(own), residual.get(own)) {
             (Some(y), Some(r)) => (r - slope * y - intercept).abs(),
             _ => 0.0,

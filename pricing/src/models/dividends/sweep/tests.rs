@@ -10,11 +10,11 @@ fn schedule(t: f64, r: f64, b: f64, dividends: &[(f64, f64)]) -> Schedule {
     Schedule::new(&input(t, r, b, dividends)).unwrap()
 }
 
-/// Volatilities from `low` to twice that.
+/// Volatilities from `low` to twice that, and once more.
 fn octave(low: f64) -> [f64; LANES] {
     let mut sigmas = [0.0; LANES];
     for (l, sigma) in sigmas.iter_mut().enumerate() {
-        *sigma = low * (1.0 + l as f64 / (LANES - 1) as f64);
+        *sigma = low * (1.0 + (l % 8) as f64 / 7.0);
     }
     sigmas
 }
