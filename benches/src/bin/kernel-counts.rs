@@ -39,6 +39,9 @@ fn instructions(name: &str, count: usize) -> Result<f64> {
         .args([name, &count.to_string()])
         .output()
         .context("valgrind is needed to count instructions")?;
+    if !run.status.success() {
+        bail!("{name}: {}", String::from_utf8_lossy(&run.stderr).lines().last().unwrap_or("callgrind failed"));
+    }
     let said = String::from_utf8_lossy(&run.stderr);
     let total = said.lines().find_map(|line| line.split_once("Collected :")).context("callgrind counted nothing")?;
     Ok(total.1.trim().parse()?)

@@ -28,7 +28,8 @@ fn negative_root(b: f64, c: f64) -> f64 {
 
 /// Barone-Adesi and Whaley's 1987 boundary by Newton's method at a few times, each from the next shorter one; between them
 /// the polynomial in `sqrt tau` through the squared depths, which vanishes at expiry.
-#[inline(always)]
+// Nothing in it stands side by side: one copy serves all instructions.
+#[inline(never)]
 pub(super) fn seed<const N: usize>(terms: &Terms, sigma: f64, deepest: f64) -> [f64; N] {
     let Terms { rules, outline, .. } = terms;
     let mut at_nodes = [0.0; BOUNDARY_NODES_MAX];
@@ -49,7 +50,6 @@ pub(super) fn seed<const N: usize>(terms: &Terms, sigma: f64, deepest: f64) -> [
 }
 
 /// One node of [`seed`], `near` the depth of the next shorter time.
-#[inline(always)]
 fn seed_at(outline: &Outline, sigma: f64, root_tau: f64, near: f64, deepest: f64) -> f64 {
     let (r, q) = (outline.rate, outline.dividend_yield);
     let half_variance = 0.5 * sigma * sigma;
