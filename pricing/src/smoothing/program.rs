@@ -174,7 +174,7 @@ impl Program {
 /// The steps from what [`Program::reset`] prepared.
 ///
 /// The host chooses the width of the instructions; the operations, and with them the bits, are the same.
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+#[multiversion(targets("x86_64+avx512f", "x86_64+avx2"))]
 fn iterate(program: &mut Program, curvature: &[f64], iterations_max: u32) -> Outcome {
     let pairs = program.layout.places.len() as f64 + sum(&program.lines.elastic);
     let pairs = f64::max(pairs, 1.0);

@@ -104,18 +104,17 @@ pub(super) struct Sides {
 
 /// Of each usable quote, a hair inside where it has both, so that what follows (integers, other models) does not fall out.
 fn sides(frame: &Frame, quotes: &[VolatilityQuote], usable: &[bool]) -> Vec<Sides> {
-    let asked = || quotes.iter().zip(usable).filter(|(_, usable)| **usable).map(|(quote, _)| quote);
-    let both = |quote: &VolatilityQuote| [quote.bid, quote.ask].map(|side| side.unwrap_or(0.0));
-    let ratios: Vec<f64> = asked().flat_map(|quote| [frame.ratio[quote.strike]; 2]).collect();
-    let prices = frame.prices_at(&ratios, asked().flat_map(both));
-    let mut pairs = prices.as_chunks::<2>().0.iter();
-    let mut of = |quote: &VolatilityQuote| {
-        let [low, high] = *pairs.next()?;
+    let ratio = |quote: &VolatilityQuote| frame.ratio.get(quote.strike).copied().unwrap_or(1.0);
+    let ratios: Vec<f64> = quotes.iter().flat_map(|quote| [ratio(quote); 2]).collect();
+    let volatilities = quotes.iter().flat_map(|quote| [quote.bid, quote.ask]).map(|side| side.unwrap_or(0.0));
+    let prices = frame.prices_at(&ratios, volatilities);
+    let each = quotes.iter().zip(usable).zip(prices.as_chunks::<2>().0);
+    let of = |((quote, usable), [low, high]): ((&VolatilityQuote, &bool), &[f64; 2])| {
         let inset = if quote.bid.is_some() && quote.ask.is_some() { 0.03 * (high - low) } else { 0.0 };
-        Some(Sides { bid: quote.bid.map(|_| low + inset), ask: quote.ask.map(|_| high - inset) })
+        let (bid, ask) = (quote.bid.map(|_| low + inset), quote.ask.map(|_| high - inset));
+        if *usable { Sides { bid, ask } } else { Sides::default() }
     };
-    let each = quotes.iter().zip(usable);
-    each.map(|(quote, usable)| if *usable { of(quote) } else { None }.unwrap_or_default()).collect()
+    each.map(of).collect()
 }
 
 /// Whether a quote's numbers make sense.

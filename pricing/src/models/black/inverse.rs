@@ -59,16 +59,11 @@ pub(super) struct Solved {
 /// let s = black::implied_stdev_otm(100.0, 150.0, black::out_of_the_money_price(100.0, 150.0, 0.03));
 /// assert!((s.unwrap() - 0.03).abs() < 1e-15);
 /// ```
-pub fn implied_stdev_otm(forward: f64, strike: f64, undiscounted_otm_price: f64) -> Option<f64> {
-    stdev(forward, strike, undiscounted_otm_price)
-}
-
-/// [`implied_stdev_otm`].
 ///
 /// The host chooses the encoding of the instructions; the operations, and with them the bits, are the same.
 #[multiversion(targets("x86_64+avx2"))]
-fn stdev(forward: f64, strike: f64, otm_price: f64) -> Option<f64> {
-    solved(forward, strike, 1.0, otm_price).map(|solved| solved.s)
+pub fn implied_stdev_otm(forward: f64, strike: f64, undiscounted_otm_price: f64) -> Option<f64> {
+    solved(forward, strike, 1.0, undiscounted_otm_price).map(|solved| solved.s)
 }
 
 /// [`implied_stdev_otm`] of many options on one forward, with the same bits, eight at a time.
@@ -109,9 +104,9 @@ pub(super) fn solved(forward: f64, strike: f64, discount_factor: f64, otm_price:
     let m = tables.ln.at(high / low);
     let step = FirstStep::new(m, discount_factor * low, discount_factor * high, otm_price);
     let guess = if step.side < 0.0 {
-        tables.upper(step.m, step.value, tables::upper_bend_side_by_side)
+        tables.upper(step.m, step.value, tables::bend_side_by_side)
     } else {
-        tables.lower(step.m, step.sum, step.over_price, tables::lower_bend_side_by_side)
+        tables.lower(step.m, step.sum, step.over_price, tables::bend_side_by_side)
     };
     let (s, growth) = step.taken(guess, tables, mills_fractions);
     finished(discount_factor * low, discount_factor * high, otm_price, s, growth)
@@ -184,7 +179,7 @@ fn is_upper(low: f64, price: f64) -> bool {
 /// Total deviation and growth of each lane after its first step; see [`FirstStep::taken`].
 ///
 /// The host chooses the width of the instructions; every lane's operations, and with them the bits, are the same.
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+#[multiversion(targets("x86_64+avx512f", "x86_64+avx2"))]
 fn first_steps(lanes: &Lanes) -> [[f64; LANES]; 2] {
     let Lanes { ratio, low, high, price } = lanes;
     let zero = [0.0; LANES];
@@ -194,11 +189,11 @@ fn first_steps(lanes: &Lanes) -> [[f64; LANES]; 2] {
     for l in 0..LANES {
         let step = FirstStep::new(tables.ln.at(ratio[l]), low[l], high[l], price[l]);
         (m[l], side[l], value[l]) = (step.m, step.side, step.value);
-        guess[l] = tables.lower(step.m, step.sum, step.over_price, tables::lower_bend);
+        guess[l] = tables.lower(step.m, step.sum, step.over_price, tables::bend);
     }
     if side.contains(&-1.0) {
         for l in 0..LANES {
-            let upper = tables.upper(m[l], value[l], tables::upper_bend);
+            let upper = tables.upper(m[l], value[l], tables::bend);
             guess[l] = if side[l] < 0.0 { upper } else { guess[l] };
         }
     }
@@ -303,9 +298,9 @@ fn search(low: f64, high: f64, price: f64) -> Option<Solved> {
     let tables = Tables::get();
     let over_price = 1.0 + (high - low) / low / c;
     let guess = if upper && m <= MONEYNESS_UPPER_MAX && complement / root * TABLE_MAX > 1.0 {
-        tables.upper(m, complement / root, tables::upper_bend)
+        tables.upper(m, complement / root, tables::bend)
     } else if !upper && m <= MONEYNESS_MAX && over_price < TABLE_MAX {
-        tables.lower(m, (c + (high - low) / low) / root, over_price, tables::lower_bend)
+        tables.lower(m, (c + (high - low) / low) / root, over_price, tables::bend)
     } else {
         distant_guess(m, c, complement)
     };

@@ -72,7 +72,7 @@ fn normalised_price(m: f64, s: f64) -> f64 {
 /// [`normalised_price`] of each lane, from strike over forward or the inverse.
 ///
 /// The host chooses the width of the instructions; every lane's operations, and with them the bits, are the same.
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+#[multiversion(targets("x86_64+avx512f", "x86_64+avx2"))]
 fn normalised_prices(ratio: &[f64; LANES], stdev: &[f64; LANES]) -> [f64; LANES] {
     let mut value = [0.0; LANES];
     for ((value, ratio), stdev) in value.iter_mut().zip(ratio).zip(stdev) {
@@ -199,23 +199,10 @@ pub fn vega(forward: f64, strike: f64, t: f64, sigma: f64, discount_factor: f64)
 /// As statuses: at the discounted exercise value (within 1e-9 of the strike, or one that rounding cannot tell from it)
 /// AT_INTRINSIC with critical volatility 0, below it BELOW_INTRINSIC, at or above `D F` (call) or `D K` (put)
 /// ABOVE_BOUND, uncertainty `half_spread / vega` above 1.00 LOW_VEGA, inputs that are no numbers NOT_CONVERGED.
-pub fn implied_volatility(
-    option_type: OptionType,
-    forward: f64,
-    strike: f64,
-    t: f64,
-    price: f64,
-    discount_factor: f64,
-    half_spread: f64,
-) -> Implied {
-    implied(option_type, forward, strike, t, price, discount_factor, half_spread)
-}
-
-/// [`implied_volatility`].
 ///
 /// The host chooses the encoding of the instructions; the operations, and with them the bits, are the same.
 #[multiversion(targets("x86_64+avx2"))]
-fn implied(
+pub fn implied_volatility(
     option_type: OptionType,
     forward: f64,
     strike: f64,

@@ -10,10 +10,10 @@ use std::sync::LazyLock;
 
 use crate::math::{ExpTable, INV_SQRT_2PI, LnTable, exp, inverse_normal_cdf, mills_ratio};
 
-/// Pieces of a table: a quarter of an octave each, [`OCTAVES`] in all.
-const PIECES: usize = 256;
 /// Octaves of a table.
 const OCTAVES: i32 = 64;
+/// Its pieces, a quarter of an octave each.
+const PIECES: usize = 4 * OCTAVES as usize;
 /// Bits of a number below those that choose its piece.
 const PLACE_BITS: u32 = 50;
 const ONE: u64 = 0x3ff0_0000_0000_0000;
@@ -21,7 +21,7 @@ const ONE: u64 = 0x3ff0_0000_0000_0000;
 pub(super) const MONEYNESS_MAX: f64 = 3.2;
 pub(super) const MONEYNESS_UPPER_MAX: f64 = 4.0;
 /// `2^64`: the tables hold ratios up to it, and chances down to its inverse.
-pub(super) const TABLE_MAX: f64 = 18_446_744_073_709_551_616.0;
+pub(super) const TABLE_MAX: f64 = (1_u128 << OCTAVES) as f64;
 
 /// A smooth function of a number's logarithm: a cubic on each quarter of [`OCTAVES`] octaves.
 struct Table {
@@ -95,26 +95,26 @@ impl Tables {
     }
 
     /// Within 1.3e-4 for `m <= 3.2`, `s <= 1.5` and prices of at most 0.4 of their bound; from `b + mu` and what it is
-    /// over `b`, below `2^64`. `bend` is [`lower_bend`] or the same side by side.
+    /// over `b`, below `2^64`. `bend` is [`bend`] or [`bend_side_by_side`].
     #[inline(always)]
-    pub(super) fn lower(&self, m: f64, sum: f64, over_price: f64, bend: impl Fn(f64, f64) -> f64) -> f64 {
+    pub(super) fn lower(&self, m: f64, sum: f64, over_price: f64, bend: impl Fn(&Bend, f64, f64) -> f64) -> f64 {
         let normal = sum * self.normal.at(over_price);
-        normal * bend(m * m, normal * normal)
+        normal * bend(&LOWER, m * m, normal * normal)
     }
 
     /// Within 3e-4 for `m <= 4` and prices above 0.38 of their bound, from the distance to the bound over `sqrt(FK)`, above
-    /// `2^-64`. `bend` is [`upper_bend`] or the same side by side.
+    /// `2^-64`. `bend` as there.
     #[inline(always)]
-    pub(super) fn upper(&self, m: f64, complement: f64, bend: impl Fn(f64, f64) -> f64) -> f64 {
+    pub(super) fn upper(&self, m: f64, complement: f64, bend: impl Fn(&Bend, f64, f64) -> f64) -> f64 {
         // At the forward s/2 is a normal quantile; elsewhere it is that times a function of m/s and s.
         let quantile = self.quantile.at(complement);
         let slope = m / quantile;
-        2.0 * quantile * bend(slope * slope, 1.0 / (1.0 + quantile))
+        2.0 * quantile * bend(&UPPER, slope * slope, 1.0 / (1.0 + quantile))
     }
 }
 
 /// Coefficients of a polynomial in two variables: row by the power of the first, column by that of the second.
-type Bend = [[f64; 4]; 5];
+pub(super) type Bend = [[f64; 4]; 5];
 
 /// `s / s_N` in `m^2` and `s_N^2`.
 const LOWER: Bend = [
@@ -133,30 +133,9 @@ const UPPER: Bend = [
     [-2.085_758_79e-5, 0.0, 0.0, 0.0],
 ];
 
+/// The polynomial.
 #[inline(always)]
-pub(super) fn lower_bend(y: f64, z: f64) -> f64 {
-    bend(&LOWER, y, z)
-}
-
-#[inline(always)]
-pub(super) fn upper_bend(y: f64, z: f64) -> f64 {
-    bend(&UPPER, y, z)
-}
-
-/// [`lower_bend`], with the same bits, its four columns side by side.
-#[inline(always)]
-pub(super) fn lower_bend_side_by_side(y: f64, z: f64) -> f64 {
-    bend_side_by_side(&LOWER, y, z)
-}
-
-/// [`upper_bend`], with the same bits, its four columns side by side.
-#[inline(always)]
-pub(super) fn upper_bend_side_by_side(y: f64, z: f64) -> f64 {
-    bend_side_by_side(&UPPER, y, z)
-}
-
-#[inline(always)]
-fn bend([a, b, c, d, e]: &Bend, y: f64, z: f64) -> f64 {
+pub(super) fn bend([a, b, c, d, e]: &Bend, y: f64, z: f64) -> f64 {
     let y2 = y * y;
     // Columns without the higher powers leave them out: adding nothing changes no bit.
     let first = (a[0] + b[0] * y) + y2 * ((c[0] + d[0] * y) + e[0] * y2);
@@ -166,8 +145,9 @@ fn bend([a, b, c, d, e]: &Bend, y: f64, z: f64) -> f64 {
     (first + z * second) + z * z * (third + z * fourth)
 }
 
+/// [`bend`], with the same bits, its four columns side by side.
 #[inline(always)]
-fn bend_side_by_side([a, b, c, d, e]: &Bend, y: f64, z: f64) -> f64 {
+pub(super) fn bend_side_by_side([a, b, c, d, e]: &Bend, y: f64, z: f64) -> f64 {
     let y2 = y * y;
     let [first, second, third, fourth] = array::from_fn(|i| (a[i] + b[i] * y) + y2 * ((c[i] + d[i] * y) + e[i] * y2));
     (first + z * second) + z * z * (third + z * fourth)
@@ -186,7 +166,7 @@ fn normal_share(ratio: f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{Tables, lower_bend, upper_bend};
+    use super::{Tables, bend};
     use crate::math::{ln, normal_cdf};
     use crate::models::black::out_of_the_money_price;
 
@@ -202,13 +182,13 @@ mod tests {
                 let (root, price) = (libm::exp(0.5 * m), out_of_the_money_price(1.0, high, s));
                 if price < 0.4 && price > 1e-18 && s <= 1.5 && m <= 3.2 {
                     let sum = price + (high - 1.0);
-                    lower = lower.max((tables.lower(m, sum / root, sum / price, lower_bend) / s - 1.0).abs());
+                    lower = lower.max((tables.lower(m, sum / root, sum / price, bend) / s - 1.0).abs());
                 }
                 // What is left of the bound, without cancellation.
                 let (h, t) = (m / s, 0.5 * s);
                 let left = (normal_cdf(h - t) + high * normal_cdf(-h - t)) / root;
                 if price > 0.38 && left > 1e-18 {
-                    upper = upper.max((tables.upper(m, left, upper_bend) / s - 1.0).abs());
+                    upper = upper.max((tables.upper(m, left, bend) / s - 1.0).abs());
                 }
             }
         }

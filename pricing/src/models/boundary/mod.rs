@@ -480,7 +480,7 @@ fn arguments<const P: usize>(
 /// [`premium`] with `P` points.
 ///
 /// The host chooses the width of the instructions; the operations, and with them the bits, are the same.
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+#[multiversion(targets("x86_64+avx512f", "x86_64+avx2"))]
 fn premium_by<const P: usize>(terms: &Terms, sigma: f64, depth: &[f64], spot: f64, log_spot: f64) -> f64 {
     let (mut lower, mut upper) = ([0.0; P], [0.0; P]);
     arguments(terms, sigma, depth, log_spot, &mut lower, &mut upper);
@@ -495,7 +495,7 @@ fn premium_by<const P: usize>(terms: &Terms, sigma: f64, depth: &[f64], spot: f6
 }
 
 /// [`premium_by`], with the same bits, and its derivative in volatility, from the depth's.
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+#[multiversion(targets("x86_64+avx512f", "x86_64+avx2"))]
 fn premium_with_vega<const P: usize>(
     terms: &Terms,
     sigma: f64,

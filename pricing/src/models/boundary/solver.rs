@@ -125,7 +125,7 @@ pub(super) fn depth_at_price_points(terms: &Terms, sigma: f64, tolerance: Tolera
 /// [`depth_at_price_points`] with `N` unknowns and `L` points in each equation.
 ///
 /// The host chooses the width of the instructions; the operations, and with them the bits, are the same.
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+#[multiversion(targets("x86_64+avx512f", "x86_64+avx2"))]
 fn depth_by<const N: usize, const L: usize>(terms: &Terms, sigma: f64, tolerance: Tolerance) -> Option<Depth> {
     let (depth, _) = solve::<N, L>(terms, sigma, tolerance)?;
     let rules = terms.rules;

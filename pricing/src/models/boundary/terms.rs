@@ -119,7 +119,7 @@ impl Points {
 /// Times `r e^{-r v}` at each `sqrt(v)`. Rates are bounded, so that the exponents stay in the range that needs no care.
 ///
 /// The host chooses the width of the instructions; the operations, and with them the bits, are the same.
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+#[multiversion(targets("x86_64+avx512f", "x86_64+avx2"))]
 fn decay(kernels: &mut [f64], roots: &[f64], rate: f64, exact: bool) {
     let points = kernels.iter_mut().zip(roots);
     if exact {

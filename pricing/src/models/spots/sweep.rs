@@ -102,7 +102,7 @@ impl Swept<'_> {
 /// Crandall 1955; Brennan and Schwartz 1977; Vellekoop and Nieuwenhuis 2006.
 ///
 /// The host chooses the width of the instructions; every lane's operations, and with them the bits, are the same.
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"), dispatcher = "direct")]
+#[multiversion(targets("x86_64+avx512f", "x86_64+avx2"), dispatcher = "direct")]
 pub(super) fn sweep<'a>(
     schedule: &'a Schedule,
     plan: &Plan,

@@ -118,8 +118,9 @@ pub(super) struct Layout {
     loose: Vec<u32>,
     /// Each row's place.
     pub places: Vec<u32>,
-    /// Scratch: rows by their first variable, then bands.
+    /// Scratch: rows by their first variable and by layer, then bands.
     taken: Vec<u32>,
+    filled: Vec<usize>,
     bands: [Vec<f64>; 3],
 }
 
@@ -133,7 +134,8 @@ impl Layout {
         self.taken.clear();
         self.taken.resize(count, 0);
         self.places.clear();
-        let mut filled: Vec<usize> = Vec::new();
+        let filled = &mut self.filled;
+        filled.clear();
         for row in rows {
             let layer = self.taken.get_mut(row.first).map_or(0, |taken| {
                 *taken += 1;

@@ -22,7 +22,7 @@ pub(super) struct Lanes {
 /// Which lanes are positive definite, and the figures of each.
 ///
 /// The host chooses the width of the instructions; every lane's operations, and with them the bits, are the same.
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+#[multiversion(targets("x86_64+avx512f", "x86_64+avx2"))]
 fn fitted(spline: &SmoothingSpline, space: &mut Lanes, weights: &[f64], lambda: Lane) -> ([bool; LANES], Lane, Lane) {
     let sound = spline.factor(space, lambda);
     spline.invert(space);
