@@ -16,7 +16,7 @@ const SAME_PRICE: f64 = 2e-8;
 /// Uncertainty in volatility above which an inversion is LOW_VEGA.
 const LOW_VEGA_UNCERTAINTY: f64 = 1.0;
 /// Rounds of all searches together; a usual search takes four.
-const ROUNDS_MAX: u32 = 60;
+const ROUNDS_MAX: u32 = 120;
 /// Points per period at which exercise on the deterministic path is tried.
 const PATH_POINTS: u32 = 8;
 
@@ -66,7 +66,8 @@ fn begin(market: &Market, floor: &Path, option_type: OptionType, quote: &PricedO
     (ended(VolatilityStatus::NotConverged, method), Some(Search::new(market, option_type, strike, goal, exact)))
 }
 
-/// Advances all searches round by round: rough prices in one batch, fine ones in another.
+/// Advances all searches round by round: rough prices until none is wanted, then the best of all that are near, so that batches
+/// are full.
 fn run(market: &Market, option_type: OptionType, searches: &mut [(usize, Search)]) {
     for _ in 0..ROUNDS_MAX {
         let mut busy = false;
@@ -86,6 +87,7 @@ fn run(market: &Market, option_type: OptionType, searches: &mut [(usize, Search)
                     search.feed(value);
                 }
             }
+            break;
         }
         if !busy {
             return;

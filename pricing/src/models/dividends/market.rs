@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::european::{EuropeanTable, PAIR};
 use super::lanes::{LANES, Point, load};
-use super::near_identity::NearIdentity;
+use super::near_identity::{Instant, NearIdentity};
 use super::plan::{Level, Plan, RESOLVED, class, kink_width};
 use super::schedule::Schedule;
 use super::sweep::{Outcome, sweep};
@@ -31,6 +31,8 @@ const PRICES_APART_MIN: f64 = 2e-8;
 pub(crate) struct Market {
     pub(crate) schedule: Schedule,
     table: EuropeanTable,
+    /// See [`Schedule::instants`]; of calls and of puts.
+    instants: [Vec<Instant>; 2],
     /// See [`kink_width`].
     kink_width: f64,
     plans: RefCell<BTreeMap<(Level, i32), Arc<Plan>>>,
@@ -39,7 +41,8 @@ pub(crate) struct Market {
 impl Market {
     pub(crate) fn new(schedule: Schedule) -> Self {
         let table = EuropeanTable::new(&schedule);
-        Self { kink_width: kink_width(&schedule), schedule, table, plans: RefCell::default() }
+        let instants = [true, false].map(|call| schedule.instants(call));
+        Self { kink_width: kink_width(&schedule), instants, schedule, table, plans: RefCell::default() }
     }
 
     /// The contract's forward.
@@ -57,6 +60,12 @@ impl Market {
         } else {
             PricingMethod::CashDividends
         }
+    }
+
+    /// Where options of this type may end.
+    pub(super) fn instants(&self, option_type: OptionType) -> &[Instant] {
+        let [calls, puts] = &self.instants;
+        if option_type == OptionType::Call { calls } else { puts }
     }
 
     /// Whether European values come through the equivalent Black volatility.
@@ -89,7 +98,10 @@ impl Market {
             let class = class(point.sigma * self.schedule.expiry.sqrt());
             classes.entry(class).or_default().push(index);
         }
-        for (class, members) in classes {
+        for (class, mut members) in classes {
+            // Lanes of one volatility meet the same nodes at an ex-date.
+            let sigma = |index: &usize| points.get(*index).map_or(0.0, |point| point.sigma);
+            members.sort_by(|a, b| sigma(a).total_cmp(&sigma(b)));
             let plan = self.plan(level, class);
             for chunk in members.chunks(LANES) {
                 let batch: Vec<Point> = chunk.iter().filter_map(|&i| points.get(i).copied()).collect();

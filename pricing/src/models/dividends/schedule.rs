@@ -1,5 +1,6 @@
 //! The life of a slice cut at its ex-dates, with where the price probably is in each part.
 
+use super::near_identity::Instant;
 use crate::math::{exp, ln};
 use crate::models::ModelInput;
 
@@ -113,6 +114,18 @@ impl Schedule {
             variance *= magnification * magnification;
             start = end;
         }
+    }
+
+    /// The ends of all periods, as an option sees them that is exercised then: a call before the drop, a put after it.
+    pub(crate) fn instants(&self, call: bool) -> Vec<Instant> {
+        let instant = |period: &Period| {
+            let discount = exp(-self.rate * period.end);
+            let after = (period.forward - period.dividend).max(period.forward / MAGNIFICATION_MAX);
+            let forward = if call { period.forward } else { after };
+            let stretch = period.forward / forward;
+            Instant { forward, discount, variance: period.variance * stretch * stretch }
+        };
+        self.periods.iter().map(instant).filter(|instant| instant.variance > 0.0).collect()
     }
 
     /// Whether exercise can be optimal between ex-dates; a call's cannot where `r >= 0` and `b <= 0`.

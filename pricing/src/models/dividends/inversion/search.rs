@@ -17,6 +17,8 @@ const LAST_STEP: f64 = 1e-4;
 const LEFT: f64 = 2e-5;
 /// Error of a slope from drafts: so much, and this share of what price and volatility lack to being proportional.
 const SLOPE_ERROR: (f64, f64) = (0.01, 0.3);
+/// Where the deviation is above one, exercise begins between two nodes that are far apart, and drafts jump a little.
+const WIDE_SLOPE_ERROR: f64 = 0.025;
 /// Where every price is exact: the product of the last two steps below which a third would be nothing, and the longest last
 /// one.
 const EXACT_STEPS: f64 = 1e-8;
@@ -214,7 +216,8 @@ impl Search {
     /// Share by which a slope from drafts may be wrong: the more, the less proportional price and volatility are.
     fn slope_error(&self, deviation: f64) -> f64 {
         let elasticity = self.slope * self.sigma / deviation;
-        SLOPE_ERROR.0 + SLOPE_ERROR.1 * (elasticity - 1.0).abs()
+        let own = if self.target > 1.0 { WIDE_SLOPE_ERROR } else { SLOPE_ERROR.0 };
+        own + SLOPE_ERROR.1 * (elasticity - 1.0).abs()
     }
 
     /// The bracket has closed. With the price in it, that is the solution; without, what a coarser grid said of it was
