@@ -4,11 +4,11 @@
 //! put, high ones for a call). The grid moves with the drift, so that the equation between ex-dates is pure
 //! diffusion with the same coefficients in every lane.
 
-use super::kink;
-use super::lanes::Lane;
+use super::kink::{self, Spread};
+use super::lanes::{self, Lane, Rows};
 use super::plan::{PeriodPlan, StepPlan};
 use super::schedule::Schedule;
-use crate::math::{exp, ln};
+use crate::math::ln;
 use crate::vocabulary::OptionType;
 
 /// What is priced, one option per lane.
@@ -55,113 +55,194 @@ pub(super) struct Grid<const N: usize> {
     /// `4 sinh^2(h/2)`: the second difference of the price itself.
     pub(super) price_difference: Lane<N>,
     /// Prices of the nodes when the period ends.
-    pub(super) prices: Vec<Lane<N>>,
+    pub(super) prices: Rows<N>,
     /// By how much the nodes have moved since.
     pub(super) moved: Lane<N>,
-    pub(super) values: Vec<Lane<N>>,
+    pub(super) values: Rows<N>,
 }
 
 /// By how much the scheme makes the price grow in one step, before the drift is taken off: close to
 /// `e^{sigma^2 dt / 2}`.
+#[inline(always)]
 pub(super) fn growth(step: &StepPlan, price_difference: f64) -> f64 {
-    (1.0 + step.c * price_difference) / (1.0 + step.a * price_difference).max(0.02)
+    let denominator = 1.0 + step.a * price_difference;
+    (1.0 + step.c * price_difference) / if denominator > 0.02 { denominator } else { 0.02 }
+}
+
+/// Up to this spacing [`squared_width`]'s series is exact.
+const SHORT: f64 = 0.5;
+
+/// `4 sinh^2(h/2)`.
+#[inline(always)]
+fn squared_widths<const N: usize>(h: &Lane<N>) -> Lane<N> {
+    let (mut widths, mut short) = ([0.0; N], true);
+    for l in 0..N {
+        let x = h[l] * h[l];
+        let tail = 1.0 + x * (1.0 / 56.0) * (1.0 + x * (1.0 / 90.0) * (1.0 + x * (1.0 / 132.0) * (1.0 + x / 182.0)));
+        widths[l] = x * (1.0 + x * (1.0 / 12.0) * (1.0 + x * (1.0 / 30.0) * tail));
+        short &= h[l] <= SHORT;
+    }
+    if !short {
+        for l in 0..N {
+            if h[l] > SHORT {
+                let half = libm::sinh(0.5 * h[l]);
+                widths[l] = 4.0 * half * half;
+            }
+        }
+    }
+    widths
 }
 
 /// The period's grid, its middle node on the forward or the strike; in the first period on the price of the underlying at
 /// the snapshot.
-pub(super) fn place<const N: usize>(claim: &Claim<'_, N>, plan: &PeriodPlan, first: bool, last: bool) -> Grid<N> {
+#[inline(always)]
+pub(super) fn place<const N: usize>(
+    claim: &Claim<'_, N>,
+    plan: &PeriodPlan,
+    first: bool,
+    last: bool,
+    (mut prices, mut values): (Rows<N>, Rows<N>),
+) -> Grid<N> {
     let zero = [0.0; N];
-    let (mut log_first, mut spacing, mut price_difference) = (zero, zero, zero);
-    let (mut node, mut ratio) = (zero, zero);
+    let (mut log_first, mut spacing) = (zero, claim.sigmas);
     let drift = claim.schedule.rate - claim.schedule.borrow;
-    let log_forward = ln(plan.period.forward);
-    let log_spot = ln(claim.schedule.spot) + drift * plan.period.length();
-    for l in 0..N {
-        let h = claim.sigmas[l] * plan.eta;
-        let half = libm::sinh(0.5 * h);
-        price_difference[l] = 4.0 * half * half;
-        spacing[l] = -claim.sign * h;
-        let mut middle = log_forward;
-        if first {
-            let grown = plan.steps.iter().fold(1.0, |product, step| product * growth(step, price_difference[l]));
-            middle = log_spot - ln(grown);
-        } else if plan.on_strike {
-            middle = ln(claim.strikes[l]);
-        } else if last {
-            // A kink between nodes, once its correction is in, would be lifted back by the exercise value.
-            let to_strike = (ln(claim.strikes[l]) - middle) / spacing[l];
-            middle += spacing[l] * (to_strike - to_strike.round_ties_even());
-        }
-        log_first[l] = middle - spacing[l] * (plan.intervals / 2) as f64;
-        node[l] = exp(log_first[l]);
-        ratio[l] = exp(spacing[l]);
+    for h in &mut spacing {
+        *h *= plan.eta;
     }
-    let mut prices = Vec::with_capacity(plan.intervals + 1);
-    for _ in 0..=plan.intervals {
-        prices.push(node);
+    let price_difference = squared_widths(&spacing);
+    let on_strike = if plan.on_strike || last { lanes::ln(&claim.strikes) } else { zero };
+    let mut middle = [ln(plan.period.forward); N];
+    for h in &mut spacing {
+        *h *= -claim.sign;
+    }
+    if first {
+        let mut grown = [1.0; N];
+        for step in &plan.steps {
+            for l in 0..N {
+                grown[l] *= growth(step, price_difference[l]);
+            }
+        }
+        let log_spot = ln(claim.schedule.spot) + drift * plan.period.length();
+        let log_grown = lanes::ln(&grown);
         for l in 0..N {
-            node[l] *= ratio[l];
+            middle[l] = log_spot - log_grown[l];
+        }
+    } else if plan.on_strike {
+        middle = on_strike;
+    } else if last {
+        // A kink between nodes, once its correction is in, would be lifted back by the exercise value.
+        for l in 0..N {
+            let to_strike = (on_strike[l] - middle[l]) / spacing[l];
+            middle[l] += spacing[l] * (to_strike - to_strike.round_ties_even());
         }
     }
-    let count = prices.len();
-    Grid { log_first, spacing, ratio, price_difference, prices, moved: [1.0; N], values: vec![zero; count] }
+    for l in 0..N {
+        log_first[l] = middle[l] - spacing[l] * (plan.intervals / 2) as f64;
+    }
+    let (node, ratio) = (lanes::exp(&log_first), lanes::exp(&spacing));
+    prices.set_count(plan.intervals + 1);
+    values.set_count(plan.intervals + 1);
+    set_prices(&mut prices, &node, &ratio);
+    Grid { log_first, spacing, ratio, price_difference, prices, moved: [1.0; N], values }
+}
+
+/// From the first node on, each its price times the ratio; two at once.
+#[inline(always)]
+fn set_prices<const N: usize>(prices: &mut [Lane<N>], node: &Lane<N>, ratio: &Lane<N>) {
+    let (mut even, mut odd, mut squared) = (*node, [0.0; N], [0.0; N]);
+    for l in 0..N {
+        (odd[l], squared[l]) = (node[l] * ratio[l], ratio[l] * ratio[l]);
+    }
+    let (pairs, rest) = prices.as_chunks_mut();
+    for pair in pairs {
+        *pair = [even, odd];
+        for l in 0..N {
+            even[l] *= squared[l];
+        }
+        for l in 0..N {
+            odd[l] *= squared[l];
+        }
+    }
+    for price in rest {
+        *price = even;
+    }
 }
 
 /// The payoff, its kinks spread over the neighbouring nodes.
+#[inline(always)]
 pub(super) fn pay<const N: usize>(claim: &Claim<'_, N>, grid: &mut Grid<N>, dividend: f64) {
     for (s, values) in grid.prices.iter().zip(grid.values.iter_mut()) {
         for l in 0..N {
-            values[l] = claim.exercise(l, (s[l] - dividend).max(0.0));
-            if claim.american {
-                values[l] = values[l].max(claim.exercise(l, s[l]));
-            }
+            let dropped = s[l] - dividend;
+            let paid = claim.sign * (if dropped > 0.0 { dropped } else { 0.0 } - claim.strikes[l]);
+            let early = if claim.american { claim.sign * (s[l] - claim.strikes[l]) } else { 0.0 };
+            let best = if paid > early { paid } else { early };
+            values[l] = if best > 0.0 { best } else { 0.0 };
         }
     }
+    let early = claim.american && claim.sign > 0.0;
+    let mut kinks = Kinks { places: claim.strikes, slope_jumps: claim.strikes };
     for l in 0..N {
-        let paid = claim.strikes[l] + dividend;
-        let early = claim.american && claim.sign > 0.0;
-        add_kink(claim, grid, l, if early { claim.strikes[l] } else { paid }, paid);
-        if dividend > 0.0 && claim.sign < 0.0 {
-            add_kink(claim, grid, l, dividend, -dividend);
+        kinks.slope_jumps[l] += dividend;
+        if !early {
+            kinks.places[l] += dividend;
         }
     }
-}
-
-/// Spreads a kink at a price over the two nodes around it.
-pub(super) fn add_kink<const N: usize>(
-    claim: &Claim<'_, N>,
-    grid: &mut Grid<N>,
-    l: usize,
-    place: f64,
-    slope_jump: f64,
-) {
-    add_spread_kink(claim, grid, l, place, slope_jump, 0.0);
-}
-
-/// [`add_kink`] of one that is spread over `width` spacings already.
-pub(super) fn add_spread_kink<const N: usize>(
-    claim: &Claim<'_, N>,
-    grid: &mut Grid<N>,
-    l: usize,
-    place: f64,
-    slope_jump: f64,
-    width: f64,
-) {
-    let values = &mut grid.values;
-    let position = (ln(place) - grid.log_first[l]) / grid.spacing[l];
-    if !(position >= 0.0 && position < values.len() as f64 - 1.0) {
-        return;
+    add_kinks(claim, grid, &kinks, None);
+    if dividend > 0.0 && claim.sign < 0.0 {
+        add_kinks(claim, grid, &Kinks { places: [dividend; N], slope_jumps: [-dividend; N] }, None);
     }
-    let below = position.floor();
-    let bend = -claim.sign * slope_jump;
-    let (theta, h) = (position - below, grid.spacing[l].abs());
-    let (lower, upper) = if width > 0.0 {
-        kink::correction_of_spread(theta, h, slope_jump, bend, width)
-    } else {
-        kink::correction(theta, h, slope_jump, bend)
-    };
-    if let Some([a, b]) = values.get_mut(below as usize..below as usize + 2) {
-        a[l] += lower;
-        b[l] += upper;
+}
+
+/// Prices at which values have a kink, and by how much their slope in the logarithm of the price jumps there.
+pub(super) struct Kinks<const N: usize> {
+    pub(super) places: Lane<N>,
+    pub(super) slope_jumps: Lane<N>,
+}
+
+/// Spreads each lane's kink over the two nodes around it; `spread` of one that is spread already.
+#[inline(always)]
+pub(super) fn add_kinks<const N: usize>(
+    claim: &Claim<'_, N>,
+    grid: &mut Grid<N>,
+    kinks: &Kinks<N>,
+    spread: Option<&Spread>,
+) {
+    let mut positions = lanes::ln(&kinks.places);
+    let end = grid.values.len() as f64 - 1.0;
+    let mut met = false;
+    for ((position, log_first), spacing) in positions.iter_mut().zip(&grid.log_first).zip(&grid.spacing) {
+        *position = (*position - log_first) / spacing;
+        met |= (*position >= 0.0) & (*position < end);
+    }
+    if met {
+        add_at(claim, grid, &positions, &kinks.slope_jumps, spread);
+    }
+}
+
+fn add_at<const N: usize>(
+    claim: &Claim<'_, N>,
+    grid: &mut Grid<N>,
+    positions: &Lane<N>,
+    slope_jumps: &Lane<N>,
+    spread: Option<&Spread>,
+) {
+    let end = grid.values.len() as f64 - 1.0;
+    for l in 0..N {
+        let (position, slope_jump) = (positions[l], slope_jumps[l]);
+        if !(position >= 0.0 && position < end) || slope_jump == 0.0 {
+            continue;
+        }
+        let below = position.floor();
+        let bend = -claim.sign * slope_jump;
+        let (theta, h) = (position - below, grid.spacing[l].abs());
+        let (lower, upper) = match spread {
+            Some(spread) => spread.correction(theta, h, slope_jump, bend),
+            None => kink::correction(theta, h, slope_jump, bend),
+        };
+        if let Some([a, b]) = grid.values.get_mut(below as usize..below as usize + 2) {
+            a[l] += lower;
+            b[l] += upper;
+        }
     }
 }

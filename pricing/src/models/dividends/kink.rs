@@ -21,32 +21,55 @@ pub(crate) fn correction(theta: f64, spacing: f64, slope_jump: f64, curvature_ju
     of_bernoulli(bernoulli(theta), theta, spacing, slope_jump, curvature_jump)
 }
 
-/// [`correction`] of a kink that is spread over `width` spacings (a deviation) already: nodes see the less of it, the finer the
-/// ripple.
+/// A kink that is spread over some spacings already: nodes see the less of it, the finer the ripple.
 ///
 /// # Formula
 /// `B2 = sum_k cos(2 pi k theta) / (pi k)^2` and `B3 = 3/(2 pi^3) sum_k sin(2 pi k theta) / k^3` with each term times
 /// `e^{-2 (pi k width)^2}`.
-pub(crate) fn correction_of_spread(
-    theta: f64,
-    spacing: f64,
-    slope_jump: f64,
-    curvature_jump: f64,
-    width: f64,
-) -> (f64, f64) {
-    let (mut b2, mut b3) = bernoulli(theta);
-    for k in 1..=RIPPLES {
-        let k = f64::from(k);
-        let turn = PI * k;
-        let lost = 1.0 - exp(-2.0 * (turn * width) * (turn * width));
-        b2 -= lost * libm::cos(2.0 * turn * theta) / (turn * turn);
-        b3 -= lost * 1.5 * libm::sin(2.0 * turn * theta) / (turn * turn * turn);
-    }
-    of_bernoulli((b2, b3), theta, spacing, slope_jump, curvature_jump)
+pub(crate) struct Spread {
+    /// What each ripple's cosine and sine count.
+    ripples: [(f64, f64); RIPPLES],
+    /// Those that are told apart.
+    count: usize,
+    /// Whether they are what is lost of the polynomials, and not what is left.
+    lost: bool,
 }
 
 /// Ripples of a spread kink that are told apart; finer ones are a hundredth of it.
-const RIPPLES: u32 = 24;
+const RIPPLES: usize = 24;
+/// Ripples of which less is left are none.
+const LEFT_MIN: f64 = 1e-9;
+
+impl Spread {
+    /// Over `width` spacings, a deviation.
+    pub(crate) fn new(width: f64) -> Self {
+        let turn = |k: usize| PI * (k + 1) as f64;
+        let left = |k: usize| exp(-2.0 * (turn(k) * width) * (turn(k) * width));
+        let seen = (0..RIPPLES).find(|&k| left(k) < LEFT_MIN);
+        let lost = seen.is_none();
+        let ripples = std::array::from_fn(|k| {
+            let share = if lost { 1.0 - left(k) } else { left(k) };
+            let squared = turn(k) * turn(k);
+            (share / squared, 1.5 * share / (squared * turn(k)))
+        });
+        Self { ripples, count: seen.unwrap_or(RIPPLES), lost }
+    }
+
+    /// [`correction`] of such a kink.
+    pub(crate) fn correction(&self, theta: f64, spacing: f64, slope_jump: f64, curvature_jump: f64) -> (f64, f64) {
+        let (cos, sin) = (libm::cos(2.0 * PI * theta), libm::sin(2.0 * PI * theta));
+        let (mut c, mut s) = (cos, sin);
+        let (mut even, mut odd) = (0.0, 0.0);
+        for (of_cosine, of_sine) in self.ripples.iter().take(self.count) {
+            even += of_cosine * c;
+            odd += of_sine * s;
+            (c, s) = (c * cos - s * sin, s * cos + c * sin);
+        }
+        let (b2, b3) = bernoulli(theta);
+        let of_spread = if self.lost { (b2 - even, b3 - odd) } else { (even, odd) };
+        of_bernoulli(of_spread, theta, spacing, slope_jump, curvature_jump)
+    }
+}
 
 /// `B2` and `B3`.
 fn bernoulli(theta: f64) -> (f64, f64) {
@@ -62,7 +85,7 @@ fn of_bernoulli((b2, b3): (f64, f64), theta: f64, spacing: f64, slope_jump: f64,
 
 #[cfg(test)]
 mod tests {
-    use super::{correction, correction_of_spread};
+    use super::{Spread, correction};
     use crate::math::{normal_cdf, normal_pdf};
 
     /// A ramp of an exponential against a Gaussian: the corrected sum over nodes converges with the fourth power.
@@ -112,7 +135,7 @@ mod tests {
                     let count = (10.0 / step) as i32;
                     (-count..=count).map(|j| f64::from(j) * step).map(|x| ramp(x - place) * kernel(x) * step).sum()
                 };
-                let (lower, upper) = correction_of_spread(place / h, h, 1.0, 0.0, width);
+                let (lower, upper) = Spread::new(width).correction(place / h, h, 1.0, 0.0);
                 let corrected = over(h) + (lower * kernel(0.0) + upper * kernel(h)) * h;
                 let (bare, exact) = (over(h), over(h / 256.0));
                 let (before, after) = ((bare - exact).abs(), (corrected - exact).abs());

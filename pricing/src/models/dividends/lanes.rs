@@ -2,6 +2,11 @@
 //!
 //! A lane's result depends on that lane alone: whole batches, their padding and a single option give the same bits.
 
+use std::cell::RefCell;
+use std::ops::{Deref, DerefMut};
+
+use crate::math;
+
 /// One number per option.
 pub(crate) type Lane<const N: usize> = [f64; N];
 
@@ -25,4 +30,94 @@ pub(crate) fn load<const N: usize>(points: &[Point]) -> (Lane<N>, Lane<N>) {
         (*strike, *sigma) = (last.strike, last.sigma);
     }
     (strikes, sigmas)
+}
+
+/// The natural logarithm of each lane, with the bits of [`math::ln`].
+#[inline(always)]
+pub(super) fn ln<const N: usize>(x: &Lane<N>) -> Lane<N> {
+    let (mut logs, mut usual) = ([0.0; N], true);
+    for l in 0..N {
+        usual &= (x[l] >= f64::MIN_POSITIVE) & (x[l] <= f64::MAX);
+        logs[l] = math::ln_normal(x[l]);
+    }
+    if usual { logs } else { x.map(math::ln) }
+}
+
+/// The exponential function of each lane, with the bits of [`math::exp`].
+#[inline(always)]
+pub(super) fn exp<const N: usize>(x: &Lane<N>) -> Lane<N> {
+    let (mut powers, mut usual) = ([0.0; N], true);
+    for l in 0..N {
+        usual &= x[l].abs() <= 700.0;
+        powers[l] = math::exp_normal(x[l]);
+    }
+    if usual { powers } else { x.map(math::exp) }
+}
+
+/// Bytes that a processor fetches at once; a vector across two such lines is read twice.
+const CACHE_LINE: usize = 64;
+
+/// Buffers that a thread keeps for its next sweep; a sweep uses five.
+const KEPT: usize = 5;
+
+thread_local! {
+    static BUFFERS: RefCell<Vec<Vec<f64>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// A row of lanes per node, the first at the beginning of a cache line. The thread keeps its memory for the next ones.
+#[derive(Debug)]
+pub(super) struct Rows<const N: usize> {
+    numbers: Vec<f64>,
+    start: usize,
+    end: usize,
+}
+
+impl<const N: usize> Rows<N> {
+    /// So many rows of whatever is there.
+    pub(super) fn set_count(&mut self, count: usize) {
+        let numbers = count * N;
+        if self.end - self.start == numbers {
+            return;
+        }
+        let needed = numbers + CACHE_LINE / size_of::<f64>();
+        if self.numbers.len() < needed {
+            self.numbers.resize(needed, 0.0);
+        }
+        self.start = self.numbers.as_ptr().align_offset(CACHE_LINE).min(CACHE_LINE / size_of::<f64>());
+        self.end = self.start + numbers;
+    }
+}
+
+impl<const N: usize> Default for Rows<N> {
+    fn default() -> Self {
+        let kept = BUFFERS.try_with(|buffers| buffers.try_borrow_mut().ok().and_then(|mut buffers| buffers.pop()));
+        Self { numbers: kept.ok().flatten().unwrap_or_default(), start: 0, end: 0 }
+    }
+}
+
+impl<const N: usize> Drop for Rows<N> {
+    fn drop(&mut self) {
+        let numbers = std::mem::take(&mut self.numbers);
+        // Where the thread is ending, or another is at it, the memory is simply freed.
+        let _ = BUFFERS.try_with(|buffers| match buffers.try_borrow_mut() {
+            Ok(mut buffers) if buffers.len() < KEPT => buffers.push(numbers),
+            _ => drop(numbers),
+        });
+    }
+}
+
+impl<const N: usize> Deref for Rows<N> {
+    type Target = [Lane<N>];
+
+    #[inline(always)]
+    fn deref(&self) -> &[Lane<N>] {
+        self.numbers.get(self.start..self.end).unwrap_or_default().as_chunks().0
+    }
+}
+
+impl<const N: usize> DerefMut for Rows<N> {
+    #[inline(always)]
+    fn deref_mut(&mut self) -> &mut [Lane<N>] {
+        self.numbers.get_mut(self.start..self.end).unwrap_or_default().as_chunks_mut().0
+    }
 }

@@ -13,6 +13,8 @@ mod grid;
 mod inversion;
 pub(crate) mod kink;
 pub(crate) mod lanes;
+mod later;
+mod line;
 mod market;
 mod near_identity;
 mod octave;

@@ -16,7 +16,7 @@ pub(crate) enum Level {
     /// Prices which the first two levels do not agree on.
     Fine = 3,
     /// Prices near the exercise boundary where the deviation is above a half.
-    Finest = 6,
+    Finest = 5,
 }
 
 impl Level {

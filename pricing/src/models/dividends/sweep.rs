@@ -4,7 +4,7 @@ use multiversion::multiversion;
 
 use super::exdate::drop_dividend;
 use super::grid::{Claim, Grid, pay, place};
-use super::lanes::Lane;
+use super::lanes::{Lane, Rows};
 use super::plan::{PeriodPlan, Plan};
 use super::schedule::Schedule;
 use super::step::steps;
@@ -60,7 +60,8 @@ fn sweep_in_lanes<const N: usize>(
     american: bool,
 ) -> Option<Outcome<N>> {
     let claim = Claim::new(schedule, option_type, *strikes, *sigmas, american);
-    let mut scratch = Vec::new();
+    let mut scratch = Rows::default();
+    let mut spare = None;
     let mut later: Option<(Option<Grid<N>>, &PeriodPlan)> = None;
     for (index, plan) in plan.periods.iter().enumerate().rev() {
         if later.is_none() && index > 0 && plan.period.dividend == 0.0 && !claim.any_time {
@@ -68,13 +69,16 @@ fn sweep_in_lanes<const N: usize>(
             later = Some((None, plan));
             continue;
         }
-        let mut grid = place(&claim, plan, index == 0, later.is_none());
+        let mut grid = place(&claim, plan, index == 0, later.is_none(), spare.take().unwrap_or_default());
         match &later {
             None => pay(&claim, &mut grid, plan.period.dividend),
-            Some((next, next_plan)) => drop_dividend(&claim, &mut grid, plan, next.as_ref(), next_plan),
+            Some((next, next_plan)) => {
+                drop_dividend(&claim, &mut grid, plan, next.as_ref(), next_plan, &mut scratch);
+            }
         }
-        steps(&claim, &mut grid, &plan.steps, &mut scratch)?;
-        later = Some((Some(grid), plan));
+        steps(&claim, &mut grid, &plan.steps)?;
+        let done = later.replace((Some(grid), plan));
+        spare = done.and_then(|(grid, _)| grid).map(|grid: Grid<N>| (grid.prices, grid.values));
     }
     let (grid, plan) = later?;
     let grid = grid?;
