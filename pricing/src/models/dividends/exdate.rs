@@ -2,8 +2,8 @@
 
 use super::grid::{Claim, Grid, Kinks, add_kinks};
 use super::kink::{self, Spread};
-use super::lanes::{Lane, Rows};
-use super::later::{After, above};
+use super::lanes::{Lane, Rows, larger};
+use super::later::After;
 use super::plan::PeriodPlan;
 use super::schedule::Schedule;
 use crate::math::{exp, ln_normal};
@@ -27,7 +27,7 @@ pub(super) fn drop_dividend<const N: usize>(
     for ((s, logs), values) in grid.prices.iter().zip(logs.iter()).zip(grid.values.iter_mut()) {
         let mut dropped = [0.0; N];
         for l in 0..N {
-            dropped[l] = above(s[l] - dividend, 0.0);
+            dropped[l] = larger(s[l] - dividend, 0.0);
         }
         after.set(claim, &dropped, logs, values);
     }
@@ -60,7 +60,7 @@ fn exercise<const N: usize>(
             // Holding on less exercise, without its floor at zero: smooth where the payoff is not.
             let exercise = claim.sign * (s[l] - claim.strikes[l]);
             gap[l] = values[l] - exercise;
-            values[l] = above(values[l], above(exercise, 0.0));
+            values[l] = larger(values[l], larger(exercise, 0.0));
         }
     }
     for (j, window) in gaps.windows(3).enumerate() {
@@ -199,6 +199,9 @@ fn spread_one<const N: usize>(values: &mut [Lane<N>], kink: &Crossing, j: usize,
     }
 }
 
+/// Up to here the series of [`set_logs`] is good to 1e-12.
+const SMALL: f64 = 0.1;
+
 /// Logarithms of the nodes' prices less the dividend; minus infinity where that is the larger. `ln(1 - z)` of its share `z` in
 /// the price by a short series where it is small.
 #[inline(always)]
@@ -232,6 +235,3 @@ fn set_logs<const N: usize>(grid: &Grid<N>, dividend: f64, logs: &mut Rows<N>) {
         }
     }
 }
-
-/// Up to here the series of [`set_logs`] is good to 1e-12.
-const SMALL: f64 = 0.1;

@@ -5,7 +5,7 @@
 //! diffusion with the same coefficients in every lane.
 
 use super::kink::{self, Spread};
-use super::lanes::{self, Lane, Rows};
+use super::lanes::{self, Lane, Rows, larger};
 use super::plan::{PeriodPlan, StepPlan};
 use super::schedule::Schedule;
 use crate::math::ln;
@@ -65,11 +65,10 @@ pub(super) struct Grid<const N: usize> {
 /// `e^{sigma^2 dt / 2}`.
 #[inline(always)]
 pub(super) fn growth(step: &StepPlan, price_difference: f64) -> f64 {
-    let denominator = 1.0 + step.a * price_difference;
-    (1.0 + step.c * price_difference) / if denominator > 0.02 { denominator } else { 0.02 }
+    (1.0 + step.c * price_difference) / larger(1.0 + step.a * price_difference, 0.02)
 }
 
-/// Up to this spacing [`squared_width`]'s series is exact.
+/// Up to this spacing [`squared_widths`]'s series is exact.
 const SHORT: f64 = 0.5;
 
 /// `4 sinh^2(h/2)`.
@@ -146,7 +145,7 @@ pub(super) fn place<const N: usize>(
     Grid { log_first, spacing, ratio, price_difference, prices, moved: [1.0; N], values }
 }
 
-/// From the first node on, each its price times the ratio; two at once.
+/// From the first node on, each price that of the second before it times the ratio squared.
 #[inline(always)]
 fn set_prices<const N: usize>(prices: &mut [Lane<N>], node: &Lane<N>, ratio: &Lane<N>) {
     let (mut even, mut odd, mut squared) = (*node, [0.0; N], [0.0; N]);
@@ -173,11 +172,9 @@ fn set_prices<const N: usize>(prices: &mut [Lane<N>], node: &Lane<N>, ratio: &La
 pub(super) fn pay<const N: usize>(claim: &Claim<'_, N>, grid: &mut Grid<N>, dividend: f64) {
     for (s, values) in grid.prices.iter().zip(grid.values.iter_mut()) {
         for l in 0..N {
-            let dropped = s[l] - dividend;
-            let paid = claim.sign * (if dropped > 0.0 { dropped } else { 0.0 } - claim.strikes[l]);
+            let paid = claim.sign * (larger(s[l] - dividend, 0.0) - claim.strikes[l]);
             let early = if claim.american { claim.sign * (s[l] - claim.strikes[l]) } else { 0.0 };
-            let best = if paid > early { paid } else { early };
-            values[l] = if best > 0.0 { best } else { 0.0 };
+            values[l] = larger(larger(paid, early), 0.0);
         }
     }
     let early = claim.american && claim.sign > 0.0;

@@ -9,14 +9,16 @@ use super::plan::Level;
 use crate::math::exp;
 use crate::models::{Implied, PricedOption, black};
 use crate::vocabulary::{OptionType, PricingMethod, VolatilityStatus};
-use search::{Goal, Search};
+use search::{EVALUATIONS_MAX, Goal, Search};
 
 /// Prices closer than this share of the strike are the same price.
 const SAME_PRICE: f64 = 2e-8;
 /// Uncertainty in volatility above which an inversion is LOW_VEGA.
 const LOW_VEGA_UNCERTAINTY: f64 = 1.0;
-/// Rounds of all searches together; a usual search takes four.
-const ROUNDS_MAX: u32 = 120;
+/// Rounds of all searches together: rough ones, while any search wants them, and fine ones. A usual search takes three or four.
+const ROUNDS_MAX: u32 = 2 * EVALUATIONS_MAX + 1;
+/// Steps of Newton's method from an equivalent Black volatility.
+const NEWTON_MAX: u32 = 60;
 /// Points per period at which exercise on the deterministic path is tried.
 const PATH_POINTS: u32 = 8;
 
@@ -153,7 +155,7 @@ pub(crate) fn model_from_black(market: &Market, strike: f64, target: f64) -> Opt
     }
     // The two differ by a slowly varying factor: Newton from that factor at the target itself.
     let mut sigma = target.clamp(lower_end(OCTAVE_MIN), lower_end(OCTAVE_MAX + 1));
-    for _ in 0..ROUNDS_MAX {
+    for _ in 0..NEWTON_MAX {
         let (black, slope) = market.black(strike, sigma)?;
         let newton = sigma - (black - target) / slope;
         let next = if newton > 0.5 * sigma && newton < 2.0 * sigma { newton } else { sigma * target / black };

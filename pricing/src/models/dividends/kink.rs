@@ -45,14 +45,14 @@ impl Spread {
     pub(crate) fn new(width: f64) -> Self {
         let turn = |k: usize| PI * (k + 1) as f64;
         let left = |k: usize| exp(-2.0 * (turn(k) * width) * (turn(k) * width));
-        let seen = (0..RIPPLES).find(|&k| left(k) < LEFT_MIN);
-        let lost = seen.is_none();
+        let lost = left(RIPPLES - 1) > 0.5;
+        let count = if lost { RIPPLES } else { (0..RIPPLES).find(|&k| left(k) < LEFT_MIN).unwrap_or(RIPPLES) };
         let ripples = std::array::from_fn(|k| {
             let share = if lost { 1.0 - left(k) } else { left(k) };
             let squared = turn(k) * turn(k);
             (share / squared, 1.5 * share / (squared * turn(k)))
         });
-        Self { ripples, count: seen.unwrap_or(RIPPLES), lost }
+        Self { ripples, count, lost }
     }
 
     /// [`correction`] of such a kink.

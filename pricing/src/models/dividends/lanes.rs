@@ -32,6 +32,12 @@ pub(crate) fn load<const N: usize>(points: &[Point]) -> (Lane<N>, Lane<N>) {
     (strikes, sigmas)
 }
 
+/// The larger of two numbers; no number where the first is none.
+#[inline(always)]
+pub(super) fn larger(x: f64, bound: f64) -> f64 {
+    if bound > x { bound } else { x }
+}
+
 /// The natural logarithm of each lane, with the bits of [`math::ln`].
 #[inline(always)]
 pub(super) fn ln<const N: usize>(x: &Lane<N>) -> Lane<N> {
@@ -98,7 +104,7 @@ impl<const N: usize> Default for Rows<N> {
 impl<const N: usize> Drop for Rows<N> {
     fn drop(&mut self) {
         let numbers = std::mem::take(&mut self.numbers);
-        // Where the thread is ending, or another is at it, the memory is simply freed.
+        // Where the thread is ending the memory is simply freed.
         let _ = BUFFERS.try_with(|buffers| match buffers.try_borrow_mut() {
             Ok(mut buffers) if buffers.len() < KEPT => buffers.push(numbers),
             _ => drop(numbers),

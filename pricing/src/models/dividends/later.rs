@@ -1,7 +1,7 @@
 //! What an option is worth just after an ex-date, at any price.
 
 use super::grid::{Claim, Grid};
-use super::lanes::{self, Lane};
+use super::lanes::{self, Lane, larger};
 use super::line::Line;
 use super::plan::PeriodPlan;
 use super::schedule::Schedule;
@@ -9,12 +9,6 @@ use crate::math::{exp, ln, normal_cdf_short};
 
 /// Adding it rounds a small number to an integer, which stands in the last bits.
 const ROUNDER: f64 = 6_755_399_441_055_744.0;
-
-/// The larger of a number and a bound; the bound where there is no number.
-#[inline(always)]
-pub(super) fn above(x: f64, bound: f64) -> f64 {
-    if x > bound { x } else { bound }
-}
 
 /// A later period as the one before it sees it.
 pub(super) enum After<'a, const N: usize> {
@@ -65,19 +59,16 @@ pub(super) struct Later<'a, const N: usize> {
 impl<'a, const N: usize> Later<'a, N> {
     #[inline(always)]
     fn new(claim: &Claim<'_, N>, grid: &'a Grid<N>, plan: &PeriodPlan) -> Self {
-        let zero = [0.0; N];
-        let nothing = Line { slope: zero, level: zero };
-        let mut later = Self { values: &grid.values, log_first: zero, per_spacing: zero, outside: [nothing; 2] };
-        let log_moved = lanes::ln(&grid.moved);
-        later.log_first = grid.log_first;
-        for (log_first, log_moved) in later.log_first.iter_mut().zip(log_moved) {
+        let (mut log_first, mut per_spacing) = (grid.log_first, [0.0; N]);
+        for (log_first, log_moved) in log_first.iter_mut().zip(lanes::ln(&grid.moved)) {
             *log_first += log_moved;
         }
-        for (per_spacing, spacing) in later.per_spacing.iter_mut().zip(&grid.spacing) {
+        for (per_spacing, spacing) in per_spacing.iter_mut().zip(&grid.spacing) {
             *per_spacing = 1.0 / spacing;
         }
-        later.outside = outside(claim, grid, plan).unwrap_or(later.outside);
-        later
+        let nothing = Line { slope: [f64::NAN; N], level: [f64::NAN; N] };
+        let outside = outside(claim, grid, plan).unwrap_or([nothing; 2]);
+        Self { values: &grid.values, log_first, per_spacing, outside }
     }
 
     /// The index of the last node.
@@ -89,8 +80,10 @@ impl<'a, const N: usize> Later<'a, N> {
     /// The node below a place, three from either end.
     #[inline(always)]
     fn below(place: f64, last: f64) -> f64 {
-        let middle = above(place - 0.5, 2.0);
-        ((if middle < last - 3.0 { middle } else { last - 3.0 }) + ROUNDER) - ROUNDER
+        let middle = place - 0.5;
+        // Where there is no place, as where it is beyond the grid, the last.
+        let middle = if middle < last - 3.0 { larger(middle, 2.0) } else { last - 3.0 };
+        (middle + ROUNDER) - ROUNDER
     }
 
     /// Sets `values` at prices `s`, whose logarithms are known too, by the polynomial through six nodes.
@@ -115,7 +108,7 @@ impl<'a, const N: usize> Later<'a, N> {
         }
         for l in 0..N {
             let floor = if claim.american { claim.sign * (s[l] - claim.strikes[l]) } else { 0.0 };
-            values[l] = above(values[l], above(floor, 0.0));
+            values[l] = larger(values[l], larger(floor, 0.0));
         }
     }
 
@@ -136,7 +129,7 @@ impl<'a, const N: usize> Later<'a, N> {
             }
             return;
         }
-        let least = above(middle - 3.0, 0.0);
+        let least = larger((middle - 3.0).min(self.last() - 7.0), 0.0);
         let rows = self.values.get(least as usize..).unwrap_or_default();
         if let (true, Some([a, b, c, d, e, f, g, h])) = (next, rows.first_chunk()) {
             let (first, second) = (least + 2.0, least + 3.0);
@@ -144,7 +137,7 @@ impl<'a, const N: usize> Later<'a, N> {
                 let [first, second] = [first, second].map(|node| if below[l] == node { 1.0 } else { 0.0 });
                 let third = 1.0 - (first + second);
                 let (a, b, c, d, e, f, g, h) = (a[l], b[l], c[l], d[l], e[l], f[l], g[l], h[l]);
-                // Nodes times zero or one: exact.
+                // Finite nodes times zero or one: exact.
                 let own = |a: f64, b: f64, c: f64| (first * a + second * b) + third * c;
                 let nodes = [own(a, b, c), own(b, c, d), own(c, d, e), own(d, e, f), own(e, f, g), own(f, g, h)];
                 values[l] = weighed(places[l] - below[l], nodes);
@@ -159,9 +152,7 @@ impl<'a, const N: usize> Later<'a, N> {
     fn look_up(&self, places: &Lane<N>, below: &Lane<N>, values: &mut Lane<N>) {
         let nodes = self.values.as_flattened();
         for (l, value) in values.iter_mut().enumerate() {
-            // The node's index is what rounding to an integer leaves in the last bits.
-            let own = (below[l] + ROUNDER).to_bits() & 0xffff;
-            let first = (own as usize).wrapping_sub(2).wrapping_mul(N).wrapping_add(l);
+            let first = (below[l] as usize).wrapping_sub(2).wrapping_mul(N).wrapping_add(l);
             let Some(around) = nodes.get(first..first.wrapping_add(5 * N + 1)) else { continue };
             if let (Some(a), Some(b), Some(c), Some(d), Some(e), Some(f)) = (
                 around.first(),
@@ -180,15 +171,20 @@ impl<'a, const N: usize> Later<'a, N> {
     fn value(&self, claim: &Claim<'_, N>, l: usize, s: f64, log_s: f64) -> f64 {
         let (last, [before, beyond]) = (self.last(), &self.outside);
         let place = (log_s - self.log_first[l]) * self.per_spacing[l];
-        let below = Self::below(place, last);
-        let first = (below - 2.0) as usize;
-        let value = match self.values.get(first..first + 6) {
-            _ if place < 0.0 => before.at(l, s),
-            Some([a, b, c, d, e, f]) if place <= last => weighed(place - below, [a[l], b[l], c[l], d[l], e[l], f[l]]),
-            _ => beyond.at(l, s),
+        let value = if place < 0.0 {
+            before.at(l, s)
+        } else if place <= last {
+            let below = Self::below(place, last);
+            let first = (below - 2.0) as usize;
+            match self.values.get(first..first + 6) {
+                Some([a, b, c, d, e, f]) => weighed(place - below, [a[l], b[l], c[l], d[l], e[l], f[l]]),
+                _ => f64::NAN,
+            }
+        } else {
+            beyond.at(l, s)
         };
         let floor = if claim.american { claim.sign * (s - claim.strikes[l]) } else { 0.0 };
-        above(value, above(floor, 0.0))
+        larger(value, larger(floor, 0.0))
     }
 }
 
@@ -216,7 +212,7 @@ fn outside<const N: usize>(claim: &Claim<'_, N>, grid: &Grid<N>, plan: &PeriodPl
     let (beside, at_beside) = (prices.get(inner)?, values.get(inner)?);
     for l in 0..N {
         let held = claim.strikes[l] * discount;
-        let at_zero = if claim.american { above(held, claim.strikes[l]) } else { held };
+        let at_zero = if claim.american { larger(held, claim.strikes[l]) } else { held };
         low.level[l] = if call { 0.0 } else { at_zero };
         low.slope[l] = (at_lowest[l] - low.level[l]) / (lowest[l] * moved[l]);
         high.slope[l] = (at_highest[l] - at_beside[l]) / ((highest[l] - beside[l]) * moved[l]);
@@ -280,6 +276,6 @@ impl<const N: usize> Closed<N> {
         let cash = normal_cdf_short(claim.sign * (middle - half));
         let value = claim.sign * (s * self.share * shares - self.cash[l] * cash);
         let floor = if claim.american { claim.sign * (s - claim.strikes[l]) } else { 0.0 };
-        above(value, above(floor, 0.0))
+        larger(value, larger(floor, 0.0))
     }
 }

@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use super::european::{EuropeanTable, PAIR};
 use super::lanes::{LANES, Point, load};
-use super::near_identity::{Instant, NearIdentity};
+use super::near_identity::NearIdentity;
 use super::plan::{Level, Plan, RESOLVED, class, kink_width};
-use super::schedule::Schedule;
+use super::schedule::{Instant, Schedule};
 use super::sweep::{Outcome, sweep};
 use super::valuation::{FirstLevels, NOTHING, Valuation};
 use crate::math::{exp, ln};

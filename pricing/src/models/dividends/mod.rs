@@ -2,8 +2,8 @@
 //!
 //! The price is lognormal with drift `r - b` between ex-dates and drops by the cash at each; a dividend larger than
 //! the price pays the price. [`CashDividendModel`] reads in this order: `schedule` (the life cut at its ex-dates),
-//! `plan` (grids and steps), `lanes` (several options side by side), `grid`, `step`, `exdate`, `sweep` (one backward
-//! pass), `valuation` (what two grids say together), `octave`, `european` (European values of every strike from a few),
+//! `plan` (grids and steps), `lanes` (several options side by side), `grid`, `line`, `step`, `later`, `exdate`, `sweep`
+//! (one backward pass), `valuation` (what two grids say together), `octave`, `european` (European values of every strike from a few),
 //! `near_identity` (a scale for prices), `market` (which solver, on which grids, in which batches), `inversion` (from prices
 //! to volatilities).
 

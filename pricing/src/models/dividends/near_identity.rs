@@ -1,6 +1,7 @@
 //! A scale on which prices under cash dividends are nearly proportional to volatility.
 
 use super::market::Market;
+use super::schedule::Instant;
 use crate::math::exp;
 use crate::models::black;
 use crate::vocabulary::OptionType;
@@ -23,15 +24,6 @@ pub(crate) struct NearIdentity {
     discount: f64,
     /// Root of the option's time over that of the European option's variance.
     scale: f64,
-}
-
-/// An instant at which an option may end.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Instant {
-    pub(crate) forward: f64,
-    pub(crate) discount: f64,
-    /// Variance of the log price per unit of squared volatility.
-    pub(crate) variance: f64,
 }
 
 /// Share of its bound up to which a price is measured by a European option: an American one may be worth more than any, and
@@ -59,7 +51,7 @@ impl NearIdentity {
 
     /// As if nothing but time separated price from exercise. What no price exceeds stays the bound of the scale where holding a
     /// share, or cash, gains more than time.
-    fn from_now(market: &Market, option_type: OptionType, strike: f64) -> Self {
+    pub(crate) fn from_now(market: &Market, option_type: OptionType, strike: f64) -> Self {
         let schedule = &market.schedule;
         let floor = market.exercise(option_type, strike);
         let (base, strike) = match option_type {

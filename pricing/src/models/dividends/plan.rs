@@ -74,8 +74,8 @@ pub(crate) fn class(deviation: f64) -> i32 {
 ///
 /// # Formula
 /// `(1 + a delta^2) u' = (1 + c delta^2) u`, `a = 1/12 - lambda/2`, `c = 1/12 + lambda/2`,
-/// `lambda = dt / (2 eta^2)`, of fourth order in space. The constant-coefficient elimination `g_j = f_j - q g_{j+1}`,
-/// `u'_j = p g_j - q u'_{j-1}` has `q = a p` and `p` the small root of `a^2 p^2 - (1 - 2a) p + 1 = 0`.
+/// `lambda = dt / (2 eta^2)`, of fourth order in space. The constant-coefficient elimination `g_j = p f_j - q g_{j+1}`,
+/// `u'_j = g_j - q u'_{j-1}` has `q = a p` and `p` the small root of `a^2 p^2 - (1 - 2a) p + 1 = 0`.
 ///
 /// # Source
 /// Crandall 1955.

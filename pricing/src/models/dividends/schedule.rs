@@ -1,6 +1,5 @@
 //! The life of a slice cut at its ex-dates, with where the price probably is in each part.
 
-use super::near_identity::Instant;
 use crate::math::{exp, ln};
 use crate::models::ModelInput;
 
@@ -29,6 +28,15 @@ impl Period {
     pub(crate) fn length(&self) -> f64 {
         self.end - self.start
     }
+}
+
+/// An instant at which an option may end.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Instant {
+    pub(crate) forward: f64,
+    pub(crate) discount: f64,
+    /// Variance of the log price per unit of squared volatility.
+    pub(crate) variance: f64,
 }
 
 /// A slice's rates and periods, the first beginning at the snapshot and the last ending at expiry.

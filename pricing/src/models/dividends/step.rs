@@ -1,7 +1,7 @@
 //! One time step between ex-dates: tridiagonal elimination, with or without the right to exercise.
 
 use super::grid::{Claim, Grid, growth};
-use super::lanes::Lane;
+use super::lanes::{Lane, larger};
 use super::line::Line;
 use super::plan::StepPlan;
 
@@ -57,8 +57,8 @@ fn advance<const N: usize>(
         let s = first[l] * moved[l];
         exercise[l] = claim.sign * s;
         let line = near.slope[l] * s * after.0 + near.level[l] * after.1;
-        let worth = if claim.any_time { larger(exercise[l] - claim.sign * claim.strikes[l], 0.0) } else { line };
-        start[l] = larger(line, worth);
+        let worth = if claim.any_time { exercise[l] - claim.sign * claim.strikes[l] } else { 0.0 };
+        start[l] = larger(larger(line, worth), 0.0);
     }
     eliminate(values, step, step.p * discount, &end);
     if claim.any_time {
@@ -72,15 +72,10 @@ fn advance<const N: usize>(
     }
 }
 
-#[inline(always)]
-fn larger(a: f64, b: f64) -> f64 {
-    if a > b { a } else { b }
-}
-
 /// `g_j = p f_j - q g_{j+1}` from the far end, `f` the explicit half of the step; in place of the values.
 ///
-/// Two nodes at once, `g_j = (p f_j - q p f_{j+1}) + q^2 g_{j+2}`: every second node waits for the one before its neighbour, and
-/// no node for its neighbour.
+/// Two nodes at once, `g_j = (p f_j - q p f_{j+1}) + q^2 g_{j+2}`: no node waits for its neighbour, only for the one beyond. The
+/// number of nodes is odd.
 #[inline(always)]
 fn eliminate<const N: usize>(values: &mut [Lane<N>], step: &StepPlan, p: f64, end: &Lane<N>) {
     let (middle, beside, q, squared) = (p * (1.0 - 2.0 * step.c), p * step.c, step.q, step.q * step.q);

@@ -4,7 +4,7 @@ use multiversion::multiversion;
 
 use super::exdate::drop_dividend;
 use super::grid::{Claim, Grid, pay, place};
-use super::lanes::{Lane, Rows};
+use super::lanes::{Lane, Rows, larger};
 use super::plan::{PeriodPlan, Plan};
 use super::schedule::Schedule;
 use super::step::steps;
@@ -85,6 +85,9 @@ fn sweep_in_lanes<const N: usize>(
     read(&claim, &grid, plan.intervals / 2)
 }
 
+/// A node that is exercised may differ from the exercise value by this share of price and strike.
+const ROUNDING: f64 = 1e-13;
+
 fn read<const N: usize>(claim: &Claim<'_, N>, grid: &Grid<N>, middle: usize) -> Option<Outcome<N>> {
     let mut outcome = Outcome { value: [0.0; N], delta: [0.0; N], gamma: [0.0; N], edge: [false; N] };
     let [a, b, c, d, e] = grid.values.get(middle.checked_sub(2)?..middle + 3)? else { return None };
@@ -94,8 +97,8 @@ fn read<const N: usize>(claim: &Claim<'_, N>, grid: &Grid<N>, middle: usize) -> 
         let exercise = if claim.american { claim.exercise(l, spot) } else { 0.0 };
         let first = (a[l] - 8.0 * b[l] + 8.0 * d[l] - e[l]) / (12.0 * h);
         let second = (-a[l] + 16.0 * b[l] - 30.0 * c[l] + 16.0 * d[l] - e[l]) / (12.0 * h * h);
-        outcome.value[l] = c[l].max(exercise);
-        let exercised = exercise > 0.0 && c[l] <= exercise;
+        let exercised = exercise > 0.0 && c[l] <= exercise + ROUNDING * (spot + claim.strikes[l]);
+        outcome.value[l] = if exercised { exercise } else { larger(c[l], exercise) };
         outcome.edge[l] = exercised && d[l] > claim.exercise(l, spot * grid.ratio[l]);
         outcome.delta[l] = if exercised { claim.sign } else { first / spot };
         outcome.gamma[l] = if exercised { 0.0 } else { (second - first) / (spot * spot) };

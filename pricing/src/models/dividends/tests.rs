@@ -226,3 +226,17 @@ fn long_puts_in_the_money_are_priced() {
     let quotes = [(100.0, 0.45), (140.0, 0.43), (160.0, 0.42), (180.0, 0.416), (200.0, 0.41)];
     check_slice(&terms, OptionType::Put, &quotes, 5e-5);
 }
+
+/// Where the upper nodes' prices are beyond every number there is no price, or one between its bounds.
+#[test]
+fn a_price_beyond_all_numbers_is_none() {
+    let model = CashDividendModel::new(&input(15.0, 0.05, 0.0, &[(7.0, 1.0), (14.0, 1.0)]));
+    for sigma in [6.0, 8.0, 9.0, 12.0, 16.0] {
+        for strike in [50.0, 100.0, 200.0] {
+            let put = model.price(OptionType::Put, strike, sigma);
+            assert!(put.is_none_or(|put| put > 0.9 * strike * libm::exp(-0.75)), "{sigma} {strike} {put:?}");
+            let call = model.price(OptionType::Call, strike, sigma);
+            assert!(call.is_none_or(|call| call > 90.0), "{sigma} {strike} {call:?}");
+        }
+    }
+}

@@ -17,7 +17,8 @@ const LAST_STEP: f64 = 1e-4;
 const LEFT: f64 = 2e-5;
 /// Error of a slope from drafts: so much, and this share of what price and volatility lack to being proportional.
 const SLOPE_ERROR: (f64, f64) = (0.01, 0.3);
-/// Where the deviation is above one, exercise begins between two nodes that are far apart, and drafts jump a little.
+/// The first of these where the deviation is above one: there exercise begins between two nodes that are far apart, and drafts
+/// jump a little.
 const WIDE_SLOPE_ERROR: f64 = 0.025;
 /// Where every price is exact: the product of the last two steps below which a third would be nothing, and the longest last
 /// one.
@@ -34,7 +35,7 @@ const LONGEST_STEP: f64 = 3.0;
 const SLACK: f64 = 0.03;
 /// Halvings of the bracket of a critical volatility, in the logarithm.
 const HALVINGS: u32 = 8;
-const EVALUATIONS_MAX: u32 = 56;
+pub(super) const EVALUATIONS_MAX: u32 = 56;
 /// From this evaluation on the bracket is halved, so that no shape of the curve is slow.
 const HALVING_FROM: u32 = 24;
 
@@ -86,12 +87,14 @@ pub(super) struct Search {
 
 impl Search {
     pub(super) fn new(market: &Market, option_type: OptionType, strike: f64, goal: Goal, exact: bool) -> Self {
-        let (Goal::Price(price) | Goal::Critical(price)) = goal;
-        let map = NearIdentity::new(market, option_type, strike, price);
+        let map = match goal {
+            Goal::Price(price) => NearIdentity::new(market, option_type, strike, price),
+            Goal::Critical(_) => NearIdentity::from_now(market, option_type, strike),
+        };
         let root_t = market.schedule.expiry.sqrt();
         let target = match goal {
             Goal::Price(price) => map.deviation(price),
-            Goal::Critical(price) => price,
+            Goal::Critical(least) => least,
         };
         let seed = target / root_t;
         let sigma = match goal {
