@@ -21,10 +21,9 @@ pub(super) fn drop_dividend<const N: usize>(
 ) {
     let dividend = plan.period.dividend;
     let after = After::new(claim, next, next_plan);
-    let logs = scratch;
-    logs.set_count(grid.values.len());
-    set_logs(grid, dividend, logs);
-    for ((s, logs), values) in grid.prices.iter().zip(logs.iter()).zip(grid.values.iter_mut()) {
+    scratch.set_count(grid.values.len());
+    set_logs(grid, dividend, scratch);
+    for ((s, logs), values) in grid.prices.iter().zip(scratch.iter()).zip(grid.values.iter_mut()) {
         let mut dropped = [0.0; N];
         for l in 0..N {
             dropped[l] = larger(s[l] - dividend, 0.0);
@@ -41,7 +40,7 @@ pub(super) fn drop_dividend<const N: usize>(
     // A put waits for the drop: exercised after it, it brings the dividend more.
     if claim.american && claim.sign > 0.0 {
         let sharp = kink.map(|_| &after);
-        exercise(claim, grid, sharp, dividend, logs);
+        exercise(claim, grid, sharp, dividend, scratch);
     }
 }
 
@@ -52,9 +51,8 @@ fn exercise<const N: usize>(
     grid: &mut Grid<N>,
     sharp: Option<&After<'_, N>>,
     dividend: f64,
-    gaps: &mut Rows<N>,
+    gaps: &mut [Lane<N>],
 ) {
-    gaps.set_count(grid.values.len());
     for ((s, values), gap) in grid.prices.iter().zip(grid.values.iter_mut()).zip(gaps.iter_mut()) {
         for l in 0..N {
             // Holding on less exercise, without its floor at zero: smooth where the payoff is not.
@@ -205,7 +203,7 @@ const SMALL: f64 = 0.1;
 /// Logarithms of the nodes' prices less the dividend; minus infinity where that is the larger. `ln(1 - z)` of its share `z` in
 /// the price by a short series where it is small.
 #[inline(always)]
-fn set_logs<const N: usize>(grid: &Grid<N>, dividend: f64, logs: &mut Rows<N>) {
+fn set_logs<const N: usize>(grid: &Grid<N>, dividend: f64, logs: &mut [Lane<N>]) {
     let Grid { prices, log_first, spacing, ratio, .. } = grid;
     let (mut share, mut per_ratio) = ([0.0; N], [0.0; N]);
     let first = prices.first().copied().unwrap_or([1.0; N]);

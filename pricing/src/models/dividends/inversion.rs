@@ -72,27 +72,18 @@ fn begin(market: &Market, floor: &Path, option_type: OptionType, quote: &PricedO
 /// are full.
 fn run(market: &Market, option_type: OptionType, searches: &mut [(usize, Search)]) {
     for _ in 0..ROUNDS_MAX {
-        let mut busy = false;
-        for level in [Level::Rough, Level::Fine] {
-            let (places, points): (Vec<usize>, Vec<Point>) = searches
-                .iter()
-                .enumerate()
-                .filter_map(|(place, (_, search))| Some((place, search.wants(level)?)))
-                .unzip();
-            if points.is_empty() {
-                continue;
+        let wanted = |level: Level| {
+            let each = searches.iter().enumerate();
+            let (places, points): (Vec<usize>, Vec<Point>) =
+                each.filter_map(|(place, (_, search))| Some((place, search.wants(level)?))).unzip();
+            (!points.is_empty()).then_some((level, places, points))
+        };
+        let Some((level, places, points)) = wanted(Level::Rough).or_else(|| wanted(Level::Fine)) else { return };
+        let values = market.values(option_type, &points, level);
+        for (place, value) in places.into_iter().zip(values) {
+            if let Some((_, search)) = searches.get_mut(place) {
+                search.feed(value);
             }
-            busy = true;
-            let values = market.values(option_type, &points, level);
-            for (place, value) in places.into_iter().zip(values) {
-                if let Some((_, search)) = searches.get_mut(place) {
-                    search.feed(value);
-                }
-            }
-            break;
-        }
-        if !busy {
-            return;
         }
     }
 }

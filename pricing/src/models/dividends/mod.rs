@@ -86,7 +86,8 @@ impl CashDividendModel {
     /// American price per share.
     ///
     /// # Domain
-    /// `sigma` from 0.05 % to 1,600 %; below it the price of 0.05 %.
+    /// `sigma` from 0.05 % to 1,600 %; below it the price of 0.05 %. None where nodes' prices are beyond every number, from about
+    /// `sigma sqrt(T) = 30` on.
     pub fn price(&self, option_type: OptionType, strike: f64, sigma: f64) -> Option<f64> {
         self.prices(option_type, &[strike], &[sigma]).pop().flatten()
     }
