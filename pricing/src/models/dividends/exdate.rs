@@ -2,11 +2,11 @@
 
 use super::grid::{Claim, Grid, Kinks, add_kinks};
 use super::kink::{self, Spread};
-use super::lanes::{Lane, Rows, larger};
-use super::later::After;
+use super::lanes::{self, Lane, Rows, any_minus, fused, larger};
+use super::later::{After, Dropping};
 use super::plan::PeriodPlan;
 use super::schedule::Schedule;
-use crate::math::{exp, ln_normal};
+use crate::math::exp;
 
 /// `V(S, t-) = max(g(S), V(max(S - d, 0), t+))`, by interpolation of the later grid, or from Black's formula where there is
 /// none.
@@ -23,13 +23,7 @@ pub(super) fn drop_dividend<const N: usize>(
     let after = After::new(claim, next, next_plan);
     scratch.set_count(grid.values.len());
     set_logs(grid, dividend, scratch);
-    for ((s, logs), values) in grid.prices.iter().zip(scratch.iter()).zip(grid.values.iter_mut()) {
-        let mut dropped = [0.0; N];
-        for l in 0..N {
-            dropped[l] = larger(s[l] - dividend, 0.0);
-        }
-        after.set(claim, &dropped, logs, values);
-    }
+    after.set(claim, &Dropping { prices: &grid.prices, dividend }, scratch, &mut grid.values);
     let kink = if next.is_none() || next_plan.on_strike { kink_left(plan, next_plan) } else { None };
     if let Some(width) = kink {
         add_kinks(claim, grid, &payoff_kinks(claim, plan, next_plan), Some(&Spread::new(width)));
@@ -63,17 +57,18 @@ fn exercise<const N: usize>(
     }
     for (j, window) in gaps.windows(3).enumerate() {
         let [_, b, c] = window else { continue };
-        let mut crosses = false;
+        let mut product = [0.0; N];
         for l in 0..N {
-            crosses |= (b[l] < 0.0) != (c[l] < 0.0);
+            product[l] = b[l] * c[l];
         }
-        if crosses {
+        if any_minus(&product) {
             spread_crossings(claim, grid, sharp, dividend, j, window);
         }
     }
 }
 
 /// Spreads the kinks of the lanes whose gap changes its sign from a window's middle row to its last.
+#[inline(always)]
 fn spread_crossings<const N: usize>(
     claim: &Claim<'_, N>,
     grid: &mut Grid<N>,
@@ -163,6 +158,7 @@ const SHARP_STEPS: usize = 24;
 /// For slope and bend beside the crossing, in spacings.
 const SHARP_SHIFT: f64 = 1e-3;
 
+#[inline(always)]
 fn sharp_kink(gap: impl Fn(f64) -> f64, b: f64, c: f64) -> Crossing {
     let (mut low, mut high, mut theta) = ((0.0, b), (1.0, c), 0.0);
     for _ in 0..SHARP_STEPS {
@@ -197,11 +193,12 @@ fn spread_one<const N: usize>(values: &mut [Lane<N>], kink: &Crossing, j: usize,
     }
 }
 
-/// Up to here the series of [`set_logs`] is good to 1e-12.
-const SMALL: f64 = 0.1;
+/// Up to these shares the short and the long series of [`set_logs`] are good to 1e-12.
+const SMALL: f64 = 0.012;
+const MODERATE: f64 = 0.1;
 
 /// Logarithms of the nodes' prices less the dividend; minus infinity where that is the larger. `ln(1 - z)` of its share `z` in
-/// the price by a short series where it is small.
+/// the price by a series where it is small.
 #[inline(always)]
 fn set_logs<const N: usize>(grid: &Grid<N>, dividend: f64, logs: &mut [Lane<N>]) {
     let Grid { prices, log_first, spacing, ratio, .. } = grid;
@@ -211,25 +208,57 @@ fn set_logs<const N: usize>(grid: &Grid<N>, dividend: f64, logs: &mut [Lane<N>])
         (share[l], per_ratio[l]) = (dividend / first[l], 1.0 / ratio[l]);
     }
     for (j, logs) in logs.iter_mut().enumerate() {
-        let (j, mut long) = (j as f64, false);
+        let (j, mut undropped, mut to_small, mut to_moderate) = (j as f64, [0.0; N], [0.0; N], [0.0; N]);
         for l in 0..N {
-            let (z, z2) = (share[l], share[l] * share[l]);
-            let (z4, low) = (z2 * z2, (1.0 + z * (1.0 / 2.0)) + z2 * (1.0 / 3.0 + z * (1.0 / 4.0)));
-            let middle = (1.0 / 5.0 + z * (1.0 / 6.0)) + z2 * (1.0 / 7.0 + z * (1.0 / 8.0));
-            let series = low + z4 * (middle + z4 * (1.0 / 9.0 + z * (1.0 / 10.0)));
-            logs[l] = (log_first[l] + spacing[l] * j) - z * series;
-            long |= z > SMALL;
+            undropped[l] = fused(spacing[l], j, log_first[l]);
         }
-        if long {
+        for l in 0..N {
+            to_small[l] = SMALL - share[l];
+        }
+        for l in 0..N {
+            to_moderate[l] = MODERATE - share[l];
+        }
+        let mut own = less_series(&undropped, &share, &SHORT);
+        if any_minus(&to_small) {
+            let long = less_series(&undropped, &share, &LONG);
             for l in 0..N {
-                let left = 1.0 - share[l];
-                let log = if left > 0.0 { ln_normal(left) } else { f64::NEG_INFINITY };
-                let whole = (log_first[l] + spacing[l] * j) + log;
-                logs[l] = if share[l] > SMALL { whole } else { logs[l] };
+                own[l] = if share[l] > SMALL { long[l] } else { own[l] };
             }
         }
+        if any_minus(&to_moderate) {
+            let mut left = [0.0; N];
+            for l in 0..N {
+                left[l] = larger(1.0 - share[l], f64::MIN_POSITIVE);
+            }
+            let log = lanes::ln(&left);
+            for l in 0..N {
+                let whole = if share[l] < 1.0 { undropped[l] + log[l] } else { f64::NEG_INFINITY };
+                own[l] = if share[l] > MODERATE { whole } else { own[l] };
+            }
+        }
+        *logs = own;
         for l in 0..N {
             share[l] *= per_ratio[l];
         }
     }
+}
+
+/// Coefficients of `-ln(1 - z) / z`, the last first.
+const SHORT: [f64; 5] = [1.0 / 5.0, 1.0 / 4.0, 1.0 / 3.0, 1.0 / 2.0, 1.0];
+const LONG: [f64; 10] =
+    [1.0 / 10.0, 1.0 / 9.0, 1.0 / 8.0, 1.0 / 7.0, 1.0 / 6.0, 1.0 / 5.0, 1.0 / 4.0, 1.0 / 3.0, 1.0 / 2.0, 1.0];
+
+/// `log + ln(1 - z)`, by so many terms.
+#[inline(always)]
+fn less_series<const N: usize>(log: &Lane<N>, z: &Lane<N>, coefficients: &[f64]) -> Lane<N> {
+    let (mut sum, mut less) = ([0.0; N], [0.0; N]);
+    for coefficient in coefficients {
+        for l in 0..N {
+            sum[l] = fused(z[l], sum[l], *coefficient);
+        }
+    }
+    for l in 0..N {
+        less[l] = fused(-z[l], sum[l], log[l]);
+    }
+    less
 }

@@ -15,8 +15,9 @@ use search::{EVALUATIONS_MAX, Goal, Search};
 const SAME_PRICE: f64 = 2e-8;
 /// Uncertainty in volatility above which an inversion is LOW_VEGA.
 const LOW_VEGA_UNCERTAINTY: f64 = 1.0;
-/// Rounds of all searches together: rough ones, while any search wants them, and fine ones. A usual search takes three or four.
-const ROUNDS_MAX: u32 = 2 * EVALUATIONS_MAX + 1;
+/// Rounds of all searches together: drafts, then best prices, each of which may be followed by a corrected one, so that every
+/// search has all its evaluations. Usually there are three to five.
+const ROUNDS_MAX: u32 = 3 * EVALUATIONS_MAX + 1;
 /// Steps of Newton's method from an equivalent Black volatility.
 const NEWTON_MAX: u32 = 60;
 /// Points per period at which exercise on the deterministic path is tried.
@@ -76,14 +77,23 @@ fn run(market: &Market, option_type: OptionType, searches: &mut [(usize, Search)
             let each = searches.iter().enumerate();
             let (places, points): (Vec<usize>, Vec<Point>) =
                 each.filter_map(|(place, (_, search))| Some((place, search.wants(level)?))).unzip();
-            (!points.is_empty()).then_some((level, places, points))
+            (!points.is_empty()).then_some((places, points))
         };
-        let Some((level, places, points)) = wanted(Level::Rough).or_else(|| wanted(Level::Fine)) else { return };
-        let values = market.values(option_type, &points, level);
-        for (place, value) in places.into_iter().zip(values) {
-            if let Some((_, search)) = searches.get_mut(place) {
-                search.feed(value);
+        if let Some((places, points)) = wanted(Level::Rough) {
+            for (place, price) in places.into_iter().zip(market.values(option_type, &points, Level::Rough)) {
+                if let Some((_, search)) = searches.get_mut(place) {
+                    search.feed(price);
+                }
             }
+        } else if let Some((places, points)) = wanted(Level::Fine) {
+            let known: Vec<_> = places.iter().map(|&place| searches.get(place)?.1.rough()).collect();
+            for (place, best) in places.into_iter().zip(market.best(option_type, &points, &known)) {
+                if let Some((_, search)) = searches.get_mut(place) {
+                    search.feed_best(best);
+                }
+            }
+        } else {
+            return;
         }
     }
 }

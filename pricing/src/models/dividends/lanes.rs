@@ -38,6 +38,22 @@ pub(super) fn larger(x: f64, bound: f64) -> f64 {
     if bound > x { bound } else { x }
 }
 
+/// `x y + z`, rounded once.
+///
+/// On every host: without the instruction the same bits come from the compiler's library, slowly. So they do in whatever is not
+/// compiled into [`super::sweep::sweep`].
+#[inline(always)]
+#[expect(clippy::disallowed_methods, reason = "fused in every path, so that bits are the same")]
+pub(super) fn fused(x: f64, y: f64, z: f64) -> f64 {
+    x.mul_add(y, z)
+}
+
+/// Whether any lane's sign is minus.
+#[inline(always)]
+pub(super) fn any_minus<const N: usize>(x: &Lane<N>) -> bool {
+    x.iter().fold(0, |bits, x| bits | x.to_bits()) >> 63 != 0
+}
+
 /// The natural logarithm of each lane, with the bits of [`math::ln`].
 #[inline(always)]
 pub(super) fn ln<const N: usize>(x: &Lane<N>) -> Lane<N> {
@@ -125,5 +141,25 @@ impl<const N: usize> DerefMut for Rows<N> {
     #[inline(always)]
     fn deref_mut(&mut self) -> &mut [Lane<N>] {
         self.numbers.get_mut(self.start..self.end).unwrap_or_default().as_chunks_mut().0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{any_minus, fused};
+
+    /// `(1 + e)^2 - (1 + 2 e) = e^2`, which a rounded product has lost.
+    #[test]
+    fn a_product_and_a_sum_are_rounded_once() {
+        let e = libm::ldexp(1.0, -30);
+        let product = std::hint::black_box(1.0 + e);
+        assert_eq!(fused(product, product, -(1.0 + 2.0 * e)), e * e);
+        assert_eq!(product * product - (1.0 + 2.0 * e), 0.0);
+    }
+
+    #[test]
+    fn a_minus_in_any_lane_is_seen() {
+        assert!(!any_minus(&[0.0, 1.0, f64::INFINITY]));
+        assert!(any_minus(&[0.0, -1e-300, 1.0]) && any_minus(&[1.0, -0.0]) && any_minus(&[f64::NEG_INFINITY]));
     }
 }

@@ -1,7 +1,7 @@
 //! What an option is worth just after an ex-date, at any price.
 
 use super::grid::{Claim, Grid};
-use super::lanes::{self, Lane, larger};
+use super::lanes::{self, Lane, any_minus, fused, larger};
 use super::line::Line;
 use super::plan::PeriodPlan;
 use super::schedule::Schedule;
@@ -26,16 +26,23 @@ impl<'a, const N: usize> After<'a, N> {
         }
     }
 
-    /// Sets `values` at prices `s`, whose logarithms are known too (minus infinity at zero).
+    /// Sets `values` at prices less the dividend, whose logarithms are known too (minus infinity at zero); `logs` are used up.
     #[inline(always)]
-    pub(super) fn set(&self, claim: &Claim<'_, N>, s: &Lane<N>, log_s: &Lane<N>, values: &mut Lane<N>) {
+    pub(super) fn set(
+        &self,
+        claim: &Claim<'_, N>,
+        dropping: &Dropping<'_, N>,
+        logs: &mut [Lane<N>],
+        values: &mut [Lane<N>],
+    ) {
         match self {
-            Self::Grid(later) => later.set(claim, s, log_s, values),
-            Self::Closed(closed) => closed.set(claim, s, log_s, values),
+            Self::Grid(later) => later.set(claim, dropping, logs, values),
+            Self::Closed(closed) => closed.set(claim, dropping, logs, values),
         }
     }
 
     /// Holding on through the ex-date less exercise just before it, in lane `l` at one price.
+    #[inline(always)]
     pub(super) fn gap(&self, claim: &Claim<'_, N>, l: usize, s: f64, dividend: f64) -> f64 {
         let dropped = (s - dividend).max(0.0);
         let log_s = ln(dropped);
@@ -45,6 +52,39 @@ impl<'a, const N: usize> After<'a, N> {
         };
         held - claim.sign * (s - claim.strikes[l])
     }
+}
+
+/// The drop of the price at an ex-date, as the nodes before it see it.
+#[derive(Clone, Copy)]
+pub(super) struct Dropping<'a, const N: usize> {
+    pub(super) prices: &'a [Lane<N>],
+    pub(super) dividend: f64,
+}
+
+impl<const N: usize> Dropping<'_, N> {
+    /// A row of prices after it.
+    #[inline(always)]
+    fn after(&self, s: &Lane<N>) -> Lane<N> {
+        let mut after = [0.0; N];
+        for l in 0..N {
+            after[l] = larger(s[l] - self.dividend, 0.0);
+        }
+        after
+    }
+}
+
+/// Rows whose places are found before their values are.
+const BLOCK: usize = 32;
+
+/// How a row stands among a later grid's nodes.
+#[derive(Clone, Copy, Default)]
+struct Meeting {
+    /// Nodes around all lanes begin here, where these are near each other.
+    least: f64,
+    /// Whether no lane is beyond the grid.
+    inside: bool,
+    /// Whether each lane's own node is the middle lane's or next to it: then whole rows serve.
+    near: bool,
 }
 
 /// A later grid when its period begins, read at any price.
@@ -82,92 +122,114 @@ impl<'a, const N: usize> Later<'a, N> {
     fn below(place: f64, last: f64) -> f64 {
         let middle = place - 0.5;
         // Where there is no place, as where it is beyond the grid, the last.
-        let middle = if middle < last - 3.0 { larger(middle, 2.0) } else { last - 3.0 };
-        (middle + ROUNDER) - ROUNDER
+        let middle = if middle < last - 3.0 { middle } else { last - 3.0 };
+        (larger(middle, 2.0) + ROUNDER) - ROUNDER
     }
 
-    /// Sets `values` at prices `s`, whose logarithms are known too, by the polynomial through six nodes.
+    /// Sets `values` by the polynomial through six nodes. First where a block of rows stands among the nodes, then their values:
+    /// no row waits for the choice of another.
     #[inline(always)]
-    fn set(&self, claim: &Claim<'_, N>, s: &Lane<N>, log_s: &Lane<N>, values: &mut Lane<N>) {
+    fn set(&self, claim: &Claim<'_, N>, dropping: &Dropping<'_, N>, logs: &mut [Lane<N>], values: &mut [Lane<N>]) {
+        let blocks = dropping.prices.chunks(BLOCK).zip(logs.chunks_mut(BLOCK)).zip(values.chunks_mut(BLOCK));
+        for ((prices, places), values) in blocks {
+            let mut meetings = [Meeting::default(); BLOCK];
+            for (places, meeting) in places.iter_mut().zip(&mut meetings) {
+                *meeting = self.meet(places);
+            }
+            for (((s, places), values), meeting) in prices.iter().zip(places).zip(values).zip(&meetings) {
+                self.set_row(claim, &dropping.after(s), places, *meeting, values);
+            }
+        }
+    }
+
+    /// Turns a row's logarithms into places among the nodes.
+    #[inline(always)]
+    fn meet(&self, places: &mut Lane<N>) -> Meeting {
         let last = self.last();
-        let (mut places, mut below) = ([0.0; N], [0.0; N]);
-        let mut inside = true;
+        let (mut own, mut to_last, mut to_farthest) = ([0.0; N], [0.0; N], [0.0; N]);
         for l in 0..N {
-            places[l] = (log_s[l] - self.log_first[l]) * self.per_spacing[l];
-            below[l] = Self::below(places[l], last);
-            inside &= (places[l] >= 0.0) & (places[l] <= last);
-        }
-        self.interpolate(&places, &below, values);
-        if !inside {
-            let [before, beyond] = &self.outside;
-            for l in 0..N {
-                let (first, end) = (before.at(l, s[l]), beyond.at(l, s[l]));
-                let value = if places[l] <= last { values[l] } else { end };
-                values[l] = if places[l] < 0.0 { first } else { value };
-            }
+            own[l] = (places[l] - self.log_first[l]) * self.per_spacing[l];
         }
         for l in 0..N {
-            let floor = if claim.american { claim.sign * (s[l] - claim.strikes[l]) } else { 0.0 };
-            values[l] = larger(values[l], larger(floor, 0.0));
+            to_last[l] = last - own[l];
         }
+        let inside = !any_minus(&own) && !any_minus(&to_last);
+        *places = own;
+        let middle = Self::below(own[N / 2], last);
+        for l in 0..N {
+            to_farthest[l] = 1.0 - (Self::below(own[l], last) - middle).abs();
+        }
+        let least = larger((middle - 3.0).min(last - 7.0), 0.0);
+        Meeting { least, inside, near: !any_minus(&to_farthest) }
     }
 
-    /// The polynomial through the six nodes around each lane's own. Most lanes' own is the middle lane's or next to it: then
-    /// whole rows serve; else nodes are looked up lane by lane.
+    /// Sets a row at prices `s`, by the polynomial through the six nodes around each lane's place.
     #[inline(always)]
-    fn interpolate(&self, places: &Lane<N>, below: &Lane<N>, values: &mut Lane<N>) {
-        let middle = below[N / 2];
-        let (mut equal, mut next) = (true, true);
-        for own in below {
-            equal &= *own == middle;
-            next &= (own - middle).abs() <= 1.0;
-        }
-        let rows = self.values.get((middle as usize).wrapping_sub(2)..).unwrap_or_default();
-        if let (true, Some([a, b, c, d, e, f])) = (equal, rows.first_chunk()) {
-            for l in 0..N {
-                values[l] = weighed(places[l] - below[l], [a[l], b[l], c[l], d[l], e[l], f[l]]);
-            }
-            return;
-        }
-        let least = larger((middle - 3.0).min(self.last() - 7.0), 0.0);
+    fn set_row(
+        &self,
+        claim: &Claim<'_, N>,
+        s: &Lane<N>,
+        places: &Lane<N>,
+        Meeting { least, inside, near }: Meeting,
+        values: &mut Lane<N>,
+    ) {
+        let last = self.last();
         let rows = self.values.get(least as usize..).unwrap_or_default();
-        if let (true, Some([a, b, c, d, e, f, g, h])) = (next, rows.first_chunk()) {
-            let (first, second) = (least + 2.0, least + 3.0);
+        if let (true, Some([a, b, c, d, e, f, g, h])) = (near, rows.first_chunk()) {
+            let (one, two) = (least + 2.0, least + 3.0);
             for l in 0..N {
-                let [first, second] = [first, second].map(|node| if below[l] == node { 1.0 } else { 0.0 });
+                let below = Self::below(places[l], last);
+                let first = if below == one { 1.0 } else { 0.0 };
+                let second = if below == two { 1.0 } else { 0.0 };
                 let third = 1.0 - (first + second);
                 let (a, b, c, d, e, f, g, h) = (a[l], b[l], c[l], d[l], e[l], f[l], g[l], h[l]);
                 // Finite nodes times zero or one: exact.
-                let own = |a: f64, b: f64, c: f64| (first * a + second * b) + third * c;
+                let own = |a: f64, b: f64, c: f64| fused(first, a, fused(second, b, third * c));
                 let nodes = [own(a, b, c), own(b, c, d), own(c, d, e), own(d, e, f), own(e, f, g), own(f, g, h)];
-                values[l] = weighed(places[l] - below[l], nodes);
+                values[l] = weighed(places[l] - below, nodes);
             }
-            return;
+        } else {
+            let mut nodes = [[f64::NAN; N]; 6];
+            self.look_up(places, &mut nodes);
+            for l in 0..N {
+                let below = Self::below(places[l], last);
+                values[l] = weighed(places[l] - below, nodes.each_ref().map(|node| node[l]));
+            }
         }
-        self.look_up(places, below, values);
+        let mut row = *values;
+        if !inside {
+            let [before, beyond] = &self.outside;
+            let mut ends = [0.0; N];
+            for l in 0..N {
+                let (first, end) = (before.at(l, s[l]), beyond.at(l, s[l]));
+                let value = if places[l] > last { end } else { row[l] };
+                ends[l] = if places[l] < 0.0 { first } else { value };
+            }
+            row = ends;
+        }
+        let mut floored = [0.0; N];
+        let share = if claim.american { claim.sign } else { 0.0 };
+        for l in 0..N {
+            floored[l] = larger(row[l], larger(0.0, share * (s[l] - claim.strikes[l])));
+        }
+        *values = floored;
     }
 
-    /// [`Self::interpolate`] wherever each lane's own node is.
+    /// The six nodes around each lane's place, wherever it is.
     #[inline(never)]
-    fn look_up(&self, places: &Lane<N>, below: &Lane<N>, values: &mut Lane<N>) {
-        let nodes = self.values.as_flattened();
-        for (l, value) in values.iter_mut().enumerate() {
-            let first = (below[l] as usize).wrapping_sub(2).wrapping_mul(N).wrapping_add(l);
-            let Some(around) = nodes.get(first..first.wrapping_add(5 * N + 1)) else { continue };
-            if let (Some(a), Some(b), Some(c), Some(d), Some(e), Some(f)) = (
-                around.first(),
-                around.get(N),
-                around.get(2 * N),
-                around.get(3 * N),
-                around.get(4 * N),
-                around.get(5 * N),
-            ) {
-                *value = weighed(places[l] - below[l], [*a, *b, *c, *d, *e, *f]);
+    fn look_up(&self, places: &Lane<N>, nodes: &mut [Lane<N>; 6]) {
+        let (last, values) = (self.last(), self.values.as_flattened());
+        for (l, place) in places.iter().enumerate() {
+            let first = (Self::below(*place, last) as usize).wrapping_sub(2).wrapping_mul(N).wrapping_add(l);
+            let around = values.get(first..).unwrap_or_default();
+            for (nodes, value) in nodes.iter_mut().zip(around.iter().step_by(N)) {
+                nodes[l] = *value;
             }
         }
     }
 
     /// The value in one lane.
+    #[inline(always)]
     fn value(&self, claim: &Claim<'_, N>, l: usize, s: f64, log_s: f64) -> f64 {
         let (last, [before, beyond]) = (self.last(), &self.outside);
         let place = (log_s - self.log_first[l]) * self.per_spacing[l];
@@ -226,10 +288,10 @@ fn outside<const N: usize>(claim: &Claim<'_, N>, grid: &Grid<N>, plan: &PeriodPl
 fn weighed(x: f64, [a, b, c, d, e, f]: [f64; 6]) -> f64 {
     let (x2, x1, y1, y2, y3) = (x + 2.0, x + 1.0, x - 1.0, x - 2.0, x - 3.0);
     let (near, far, ends, beyond) = (x1 * y1, x * y2, x2 * y3, y2 * y1);
-    let outermost = near * far * (x2 * f - y3 * a);
-    let outer = ends * x * (beyond * b - near * e);
-    let inner = ends * x1 * (far * d - beyond * c);
-    outermost * (1.0 / 120.0) + outer * (1.0 / 24.0) + inner * (1.0 / 12.0)
+    let outermost = near * far * fused(x2, f, -(y3 * a));
+    let outer = ends * x * fused(beyond, b, -(near * e));
+    let inner = ends * x1 * fused(far, d, -(beyond * c));
+    fused(outermost, 1.0 / 120.0, fused(outer, 1.0 / 24.0, inner * (1.0 / 12.0)))
 }
 
 /// Black's formula from an ex-date to expiry.
@@ -262,9 +324,12 @@ impl<const N: usize> Closed<N> {
     }
 
     #[inline(always)]
-    fn set(&self, claim: &Claim<'_, N>, s: &Lane<N>, log_s: &Lane<N>, values: &mut Lane<N>) {
-        for l in 0..N {
-            values[l] = self.value(claim, l, s[l], log_s[l]);
+    fn set(&self, claim: &Claim<'_, N>, dropping: &Dropping<'_, N>, logs: &[Lane<N>], values: &mut [Lane<N>]) {
+        for ((s, logs), values) in dropping.prices.iter().zip(logs).zip(values) {
+            let after = dropping.after(s);
+            for l in 0..N {
+                values[l] = self.value(claim, l, after[l], logs[l]);
+            }
         }
     }
 

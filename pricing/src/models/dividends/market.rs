@@ -26,6 +26,21 @@ const IN_THE_MONEY: f64 = 0.2;
 /// Nor is a difference below this share of the strike one.
 const PRICES_APART_MIN: f64 = 2e-8;
 
+/// The method's best price, and the roughest level's: none where that does not count.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Best {
+    pub(crate) price: f64,
+    pub(crate) rough: Option<f64>,
+}
+
+/// What the levels say together.
+struct Extrapolated {
+    value: Valuation,
+    /// The third level's share in it.
+    share: f64,
+    rough: Option<f64>,
+}
+
 /// See the module.
 #[derive(Clone, Debug)]
 pub(crate) struct Market {
@@ -149,7 +164,7 @@ impl Market {
                 points.iter().map(|p| one(p).unwrap_or(NOTHING)).collect()
             }
             PricingMethod::CashDividends => {
-                self.extrapolated(option_type, points).into_iter().map(|(value, _)| value).collect()
+                self.extrapolated(option_type, points, &[]).into_iter().map(|found| found.value).collect()
             }
             _ => points.iter().map(|p| self.by_fallback(option_type, *p).0).collect(),
         }
@@ -166,6 +181,20 @@ impl Market {
             _ => self.sensitivities(option_type, points),
         };
         values.into_iter().map(|value| value.american).collect()
+    }
+
+    /// The best American values, and those of the roughest level, of which some are `known`.
+    pub(crate) fn best(&self, option_type: OptionType, points: &[Point], known: &[Option<f64>]) -> Vec<Best> {
+        match self.method(option_type) {
+            PricingMethod::CashDividends => {
+                let each = self.extrapolated(option_type, points, known).into_iter();
+                each.map(|found| Best { price: found.value.american, rough: found.rough }).collect()
+            }
+            _ => {
+                let each = self.values(option_type, points, Level::Fine).into_iter();
+                each.map(|price| Best { price, rough: None }).collect()
+            }
+        }
     }
 
     /// American values on the first two levels, for differences; the method's own, twice, where no grids serve.
@@ -193,10 +222,10 @@ impl Market {
                 points.iter().map(|p| one(p).map_or(f64::NAN, |v| v.american - v.european)).collect()
             }
             PricingMethod::CashDividends => {
-                let american = self.extrapolated(option_type, points);
-                let shares: Vec<f64> = american.iter().map(|(_, share)| *share).collect();
+                let american = self.extrapolated(option_type, points, &[]);
+                let shares: Vec<f64> = american.iter().map(|found| found.share).collect();
                 let european = self.europeans(option_type, points, &shares);
-                let premium = |((a, _), e): (&(Valuation, f64), &f64)| a.american - e;
+                let premium = |(found, european): (&Extrapolated, &f64)| found.value.american - european;
                 american.iter().zip(&european).map(premium).map(|p| if p < 0.0 { 0.0 } else { p }).collect()
             }
             _ => {
@@ -216,18 +245,19 @@ impl Market {
     }
 
     /// Extrapolated from the first two levels; where these are apart by more than a little volatility, from the next, and from
-    /// the finest near the exercise boundary. Beside each value the third level's share in it.
+    /// the finest near the exercise boundary. What the roughest level says may be `known`; then there are no sensitivities.
     ///
     /// Errors are of second order in spacing and step together; how far two levels are apart says how much the next term
     /// may be. Where [`Self::level_alone`] names a level they are of no order, and that level says it all.
-    fn extrapolated(&self, option_type: OptionType, points: &[Point]) -> Vec<(Valuation, f64)> {
+    fn extrapolated(&self, option_type: OptionType, points: &[Point], known: &[Option<f64>]) -> Vec<Extrapolated> {
         let bounded =
             |value: Valuation| value.with_bounded_delta(option_type, exp(-self.schedule.borrow * self.schedule.expiry));
         if let Some(level) = self.level_alone(option_type) {
             let values = self.swept(option_type, points, level);
-            return values.into_iter().map(|value| (bounded(value), 1.0)).collect();
+            let alone = |value| Extrapolated { value: bounded(value), share: 1.0, rough: None };
+            return values.into_iter().map(alone).collect();
         }
-        let rough = self.swept(option_type, points, Level::Rough);
+        let rough = self.swept_unknown(option_type, points, known);
         let coarse = self.swept(option_type, points, Level::Coarse);
         let exercise = |index: usize| points.get(index).map_or(0.0, |p| self.exercise(option_type, p.strike));
         let w = Level::extrapolation(Level::Coarse, Level::Rough);
@@ -261,7 +291,21 @@ impl Market {
                 }
             }
         }
-        values.into_iter().map(|(value, share)| (bounded(value), share)).collect()
+        let each = values.into_iter().zip(&rough);
+        each.map(|((value, share), rough)| Extrapolated { value: bounded(value), share, rough: Some(rough.american) })
+            .collect()
+    }
+
+    /// The roughest level's values, swept where they are not known.
+    fn swept_unknown(&self, option_type: OptionType, points: &[Point], known: &[Option<f64>]) -> Vec<Valuation> {
+        let known = |index: usize| known.get(index).copied().flatten();
+        let asked = |index: &usize| known(*index).is_none();
+        let mut swept = self.swept_some(option_type, points, (0..points.len()).filter(asked), Level::Rough).into_iter();
+        let value = |index| match known(index) {
+            Some(american) => Valuation { american, ..NOTHING },
+            None => swept.next().unwrap_or(NOTHING),
+        };
+        (0..points.len()).map(value).collect()
     }
 
     /// The coarsest level that resolves a call's payoff by the last ex-date, where exercise cuts through what is left of its kink;
@@ -334,7 +378,7 @@ impl Market {
             false => 0.0,
         };
         let apart = (coarse.american - rough.american).abs();
-        if apart <= PRICES_APART_MIN * strike {
+        if accident >= 1.0 || apart <= PRICES_APART_MIN * strike {
             return accident.min(1.0);
         }
         let map = NearIdentity::new(self, option_type, strike, coarse.american);

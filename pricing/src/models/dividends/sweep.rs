@@ -37,7 +37,7 @@ pub(crate) struct Outcome<const N: usize> {
 /// Brennan and Schwartz 1977; Vellekoop and Nieuwenhuis 2006.
 ///
 /// The host chooses the width of the instructions; every lane's operations, and with them the bits, are the same.
-#[multiversion(targets("x86_64+avx512f", "x86_64+avx2"))]
+#[multiversion(targets("x86_64+avx512f", "x86_64+avx2+fma"))]
 pub(crate) fn sweep<const N: usize>(
     schedule: &Schedule,
     plan: &Plan,

@@ -1,7 +1,7 @@
 //! The search of one quote, as a machine that asks for prices and is fed them.
 
 use super::super::lanes::Point;
-use super::super::market::Market;
+use super::super::market::{Best, Market};
 use super::super::near_identity::NearIdentity;
 use super::super::octave::{OCTAVE_MAX, OCTAVE_MIN, lower_end};
 use super::super::plan::Level;
@@ -29,6 +29,18 @@ const EXACT_STEP: f64 = 1e-6;
 /// Shares of the target within which the deviation must be, for either.
 const DRAFT_GAP: f64 = 0.1;
 const LAST_GAP: f64 = 2e-3;
+/// What the roughest level lacks changes by its own size times the step, both as shares of the volatility, times the first of
+/// these, and times the second for what price and volatility lack to being proportional.
+const CORRECTION_GROWTH: (f64, f64) = (2.0, 30.0);
+/// It may be nothing by accident; it is taken to be this share at least.
+const LACK_MIN: f64 = 1e-4;
+/// Error, as a share, up to which the line through two drafts stands for the roughest level's price. A third of it reaches the best
+/// price; all of it a correction, on top of what steps leave.
+const BENT: f64 = 2e-5;
+/// The same where the deviation is above one.
+const WIDE_BENT: f64 = 2e-6;
+/// Price and volatility are at least so far from proportional.
+const BEND_MIN: f64 = 0.02;
 /// No step multiplies or divides a volatility by more.
 const LONGEST_STEP: f64 = 3.0;
 /// Brackets found on the roughest grid are loosened by this share for the fine one.
@@ -50,8 +62,12 @@ pub(super) enum Goal {
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum State {
+    /// By the roughest level alone.
     Draft,
+    /// By the best price.
     Fine,
+    /// By the roughest level, less what it lacked at the best price.
+    Corrected,
     Solved,
     Failed,
 }
@@ -74,12 +90,16 @@ pub(super) struct Search {
     sigma: f64,
     low: f64,
     high: f64,
-    /// The point before, on the level of now.
+    /// The last draft, or the last best price.
     before: Option<(f64, f64)>,
     /// dDeviation / dVolatility.
     slope: f64,
     /// Whether two points told the slope.
     measured: bool,
+    /// Whether two drafts say that the roughest level has the wanted price here.
+    met: bool,
+    /// The last best price's deviation less the roughest level's.
+    correction: Option<f64>,
     evaluations: u32,
     /// Whether a bracket that held no solution was opened again.
     reopened: bool,
@@ -120,6 +140,8 @@ impl Search {
             before: None,
             slope: root_t,
             measured: false,
+            met: false,
+            correction: None,
             evaluations: 0,
             reopened: false,
         }
@@ -129,9 +151,24 @@ impl Search {
     pub(super) fn wants(&self, level: Level) -> Option<Point> {
         let asks = match level {
             Level::Fine | Level::Finest => self.state == State::Fine,
-            Level::Rough | Level::Coarse => self.state == State::Draft,
+            Level::Rough | Level::Coarse => matches!(self.state, State::Draft | State::Corrected),
         };
         asks.then_some(Point { strike: self.strike, sigma: self.sigma })
+    }
+
+    /// The roughest level's price at the point wanted, where drafts tell it.
+    pub(super) fn rough(&self) -> Option<f64> {
+        match self.goal {
+            Goal::Price(price) if self.met => Some(price),
+            _ => None,
+        }
+    }
+
+    /// The best price at the point last wanted, and the roughest level's.
+    pub(super) fn feed_best(&mut self, Best { price, rough }: Best) {
+        let rough = rough.map(|rough| self.map.deviation(rough)).filter(|deviation| *deviation > 0.0);
+        self.correction = rough.map(|rough| self.map.deviation(price) - rough).filter(|c| c.is_finite());
+        self.feed(price);
     }
 
     /// The price at the point last wanted.
@@ -140,7 +177,15 @@ impl Search {
         match self.goal {
             _ if self.evaluations >= EVALUATIONS_MAX => self.state = State::Failed,
             Goal::Price(_) if !price.is_finite() => self.state = State::Failed,
-            Goal::Price(_) => self.refine(self.map.deviation(price)),
+            Goal::Price(_) => {
+                let deviation = self.map.deviation(price);
+                match (self.state, self.correction) {
+                    (State::Corrected, Some(correction)) if deviation > 0.0 => self.refine(deviation + correction),
+                    // Exercised on the roughest level, which says nothing then.
+                    (State::Corrected, _) => self.state = State::Fine,
+                    _ => self.refine(deviation),
+                }
+            }
             // Where volatility is beyond every grid the price is not the least one.
             Goal::Critical(least) => self.halve(!price.is_finite() || price > least),
         }
@@ -148,9 +193,10 @@ impl Search {
 
     fn refine(&mut self, deviation: f64) {
         let gap = self.target - deviation;
-        if gap > 0.0 {
+        let corrected = self.state == State::Corrected;
+        if gap > 0.0 && !corrected {
             self.low = self.low.max(self.sigma);
-        } else {
+        } else if !corrected {
             self.high = self.high.min(self.sigma);
         }
         let regular = deviation > 0.0 && deviation.is_finite();
@@ -168,7 +214,9 @@ impl Search {
                 }
                 None => {}
             }
-            self.before = Some((self.sigma, deviation));
+            if !corrected {
+                self.before = Some((self.sigma, deviation));
+            }
         }
         // Near a critical volatility the line through two points may point anywhere.
         let next = (self.sigma + gap / self.slope).clamp(self.sigma / LONGEST_STEP, self.sigma * LONGEST_STEP);
@@ -186,7 +234,8 @@ impl Search {
         // A small step is believed only where the price itself is near: a slope between two points that are nearly one
         // may be anything.
         let near = |share: f64| gap.abs() <= share * self.target;
-        if inside && self.state == State::Fine && step <= last && near(LAST_GAP) {
+        let drafting = self.state == State::Draft;
+        if inside && !drafting && step <= last && near(LAST_GAP) {
             self.state = State::Solved;
             self.sigma = next;
             return;
@@ -196,11 +245,12 @@ impl Search {
             self.collapsed(near(LAST_GAP));
             return;
         }
-        let draft = inside && self.state == State::Draft && step <= DRAFT_STEP && near(DRAFT_GAP);
+        let draft = inside && drafting && step <= DRAFT_STEP && near(DRAFT_GAP);
         let drafted = draft && self.measured;
         // One draft tells no slope: the second stands beyond the solution, not on it.
         let beyond = if gap > 0.0 { self.sigma * (1.0 + DRAFTS_APART) } else { self.sigma * (1.0 - DRAFTS_APART) };
         let probes = draft && !drafted && beyond > self.low && beyond < self.high && in_domain(beyond);
+        self.met = drafted && previous.is_some_and(|(first, _)| self.is_met(first, next, deviation));
         self.sigma = match inside {
             true if probes => beyond,
             true => next,
@@ -210,17 +260,45 @@ impl Search {
             self.state = State::Fine;
             self.before = None;
             self.loosen();
+        } else if !drafting {
+            let kept = self.state == State::Fine && inside && self.is_kept(step, deviation);
+            self.state = if kept { State::Corrected } else { State::Fine };
         }
         if !in_domain(self.sigma) {
             self.state = State::Failed;
         }
     }
 
+    /// Whether what the roughest level lacks is the same a step farther, but for a share of [`LEFT`].
+    fn is_kept(&self, step: f64, deviation: f64) -> bool {
+        let growth = CORRECTION_GROWTH.0 + CORRECTION_GROWTH.1 * self.bend(deviation);
+        let lack = self.correction.map_or(f64::INFINITY, |correction| correction.abs() / (self.slope * self.sigma));
+        !self.is_wide() && step <= DRAFT_STEP && growth * lack.max(LACK_MIN) * step <= LEFT
+    }
+
+    /// Whether the line through the first draft and this one holds where it has the target: between them, or near, and the
+    /// straighter, the more nearly price and volatility are proportional.
+    fn is_met(&self, first: f64, next: f64, deviation: f64) -> bool {
+        let product = (next - first).abs() * (next - self.sigma).abs();
+        let nearer = (next - self.sigma).abs() <= (first - self.sigma).abs();
+        let bent = if self.is_wide() { WIDE_BENT } else { BENT };
+        nearer && (BEND_MIN + self.bend(deviation)) * product <= bent * next * next
+    }
+
+    /// How far price and volatility are from proportional: by what their elasticity differs from one.
+    fn bend(&self, deviation: f64) -> f64 {
+        (self.slope * self.sigma / deviation - 1.0).abs()
+    }
+
+    /// Whether the roughest level jumps a little, see [`WIDE_SLOPE_ERROR`].
+    fn is_wide(&self) -> bool {
+        self.target > 1.0
+    }
+
     /// Share by which a slope from drafts may be wrong: the more, the less proportional price and volatility are.
     fn slope_error(&self, deviation: f64) -> f64 {
-        let elasticity = self.slope * self.sigma / deviation;
-        let own = if self.target > 1.0 { WIDE_SLOPE_ERROR } else { SLOPE_ERROR.0 };
-        own + SLOPE_ERROR.1 * (elasticity - 1.0).abs()
+        let own = if self.is_wide() { WIDE_SLOPE_ERROR } else { SLOPE_ERROR.0 };
+        own + SLOPE_ERROR.1 * self.bend(deviation)
     }
 
     /// The bracket has closed. With the price in it, that is the solution; without, what a coarser grid said of it was
@@ -228,10 +306,10 @@ impl Search {
     fn collapsed(&mut self, near: bool) {
         self.before = None;
         match self.state {
-            State::Fine if near => self.state = State::Solved,
-            State::Fine if self.reopened => self.state = State::Failed,
+            State::Fine | State::Corrected if near => self.state = State::Solved,
+            State::Fine | State::Corrected if self.reopened => self.state = State::Failed,
             _ => {
-                self.reopened = self.state == State::Fine;
+                self.reopened = self.state != State::Draft;
                 self.state = State::Fine;
                 (self.low, self.high) = (0.0, f64::INFINITY);
             }
