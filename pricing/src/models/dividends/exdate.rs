@@ -34,36 +34,28 @@ pub(super) fn drop_dividend<const N: usize>(
     // A put waits for the drop: exercised after it, it brings the dividend more.
     if claim.american && claim.sign > 0.0 {
         let sharp = kink.map(|_| &after);
-        exercise(claim, grid, sharp, dividend, scratch);
+        exercise(claim, grid, sharp, dividend);
     }
 }
 
 /// Exercise just before the ex-date, the kinks where it begins or ends spread over the neighbouring nodes.
 #[inline(always)]
-fn exercise<const N: usize>(
-    claim: &Claim<'_, N>,
-    grid: &mut Grid<N>,
-    sharp: Option<&After<'_, N>>,
-    dividend: f64,
-    gaps: &mut [Lane<N>],
-) {
-    for ((s, values), gap) in grid.prices.iter().zip(grid.values.iter_mut()).zip(gaps.iter_mut()) {
+fn exercise<const N: usize>(claim: &Claim<'_, N>, grid: &mut Grid<N>, sharp: Option<&After<'_, N>>, dividend: f64) {
+    // Holding on less exercise, without its floor at zero, smooth where the payoff is not: in the last two rows and in this one.
+    let (mut before, mut last) = ([0.0; N], [0.0; N]);
+    for j in 0..grid.values.len() {
+        let (Some(s), Some(values)) = (grid.prices.get(j), grid.values.get_mut(j)) else { break };
+        let (mut gap, mut product) = ([0.0; N], [0.0; N]);
         for l in 0..N {
-            // Holding on less exercise, without its floor at zero: smooth where the payoff is not.
             let exercise = claim.sign * (s[l] - claim.strikes[l]);
             gap[l] = values[l] - exercise;
+            product[l] = last[l] * gap[l];
             values[l] = larger(values[l], larger(exercise, 0.0));
         }
-    }
-    for (j, window) in gaps.windows(3).enumerate() {
-        let [_, b, c] = window else { continue };
-        let mut product = [0.0; N];
-        for l in 0..N {
-            product[l] = b[l] * c[l];
+        if j >= 2 && any_minus(&product) {
+            spread_crossings(claim, grid, sharp, dividend, j - 2, &[before, last, gap]);
         }
-        if any_minus(&product) {
-            spread_crossings(claim, grid, sharp, dividend, j, window);
-        }
+        (before, last) = (last, gap);
     }
 }
 
@@ -75,9 +67,9 @@ fn spread_crossings<const N: usize>(
     sharp: Option<&After<'_, N>>,
     dividend: f64,
     j: usize,
-    window: &[Lane<N>],
+    window: &[Lane<N>; 3],
 ) {
-    let [_, b, c] = window else { return };
+    let [_, b, c] = window;
     for (l, h) in grid.spacing.iter().enumerate() {
         if (b[l] < 0.0) == (c[l] < 0.0) {
             continue;
@@ -138,8 +130,7 @@ struct Crossing {
 }
 
 /// From the middle node to the last, by the parabola through all three.
-fn smooth_kink<const N: usize>(window: &[Lane<N>], l: usize) -> Crossing {
-    let [a, b, c] = window else { return Crossing { theta: 0.0, tangent: 0.0, bend: 0.0, rising: true } };
+fn smooth_kink<const N: usize>([a, b, c]: &[Lane<N>; 3], l: usize) -> Crossing {
     let (a, b, c) = (a[l], b[l], c[l]);
     let (slope, bend) = (0.5 * (c - a), c - 2.0 * b + a);
     let mut theta = b / (b - c);

@@ -83,6 +83,8 @@ struct Meeting {
     least: f64,
     /// Whether no lane is beyond the grid.
     inside: bool,
+    /// Whether all lanes meet the same six.
+    same: bool,
     /// Whether each lane's own node is the middle lane's or next to it: then whole rows serve.
     near: bool,
 }
@@ -156,11 +158,15 @@ impl<'a, const N: usize> Later<'a, N> {
         let inside = !any_minus(&own) && !any_minus(&to_last);
         *places = own;
         let middle = Self::below(own[N / 2], last);
+        let mut to_other = [0.0; N];
         for l in 0..N {
-            to_farthest[l] = 1.0 - (Self::below(own[l], last) - middle).abs();
+            let apart = (Self::below(own[l], last) - middle).abs();
+            to_farthest[l] = 1.0 - apart;
+            to_other[l] = 0.5 - apart;
         }
-        let least = larger((middle - 3.0).min(last - 7.0), 0.0);
-        Meeting { least, inside, near: !any_minus(&to_farthest) }
+        let same = !any_minus(&to_other);
+        let least = if same { middle - 2.0 } else { larger((middle - 3.0).min(last - 7.0), 0.0) };
+        Meeting { least, inside, same, near: !any_minus(&to_farthest) }
     }
 
     /// Sets a row at prices `s`, by the polynomial through the six nodes around each lane's place.
@@ -170,12 +176,17 @@ impl<'a, const N: usize> Later<'a, N> {
         claim: &Claim<'_, N>,
         s: &Lane<N>,
         places: &Lane<N>,
-        Meeting { least, inside, near }: Meeting,
+        Meeting { least, inside, same, near }: Meeting,
         values: &mut Lane<N>,
     ) {
         let last = self.last();
         let rows = self.values.get(least as usize..).unwrap_or_default();
-        if let (true, Some([a, b, c, d, e, f, g, h])) = (near, rows.first_chunk()) {
+        if let (true, Some([a, b, c, d, e, f])) = (same, rows.first_chunk()) {
+            let below = least + 2.0;
+            for l in 0..N {
+                values[l] = weighed(places[l] - below, [a[l], b[l], c[l], d[l], e[l], f[l]]);
+            }
+        } else if let (true, Some([a, b, c, d, e, f, g, h])) = (near, rows.first_chunk()) {
             let (one, two) = (least + 2.0, least + 3.0);
             for l in 0..N {
                 let below = Self::below(places[l], last);

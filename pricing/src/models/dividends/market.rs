@@ -21,10 +21,14 @@ const GAP_REFINED: (f64, f64) = (4e-4, 8e-4);
 /// Up to this difference in volatility the first two levels agree, and their extrapolation stands; from the second on the
 /// next level's does, between them both have their share.
 const LEVELS_APART: (f64, f64) = (1e-4, 2e-4);
-/// From so many deviations in the money on the third level has all of an option that may be exercised any time.
-const IN_THE_MONEY: f64 = 0.2;
 /// Nor is a difference below this share of the strike one.
 const PRICES_APART_MIN: f64 = 2e-8;
+/// From so many deviations in the money on the third level has a share of an option that may be exercised any time, from the second
+/// on all of it.
+const IN_THE_MONEY: (f64, f64) = (0.3, 0.5);
+/// Where the roughest level still sees a call's kink, its errors are not of second order alone; this share of the extrapolation
+/// from it is less wrong than all of it or nothing.
+const UNRESOLVED: f64 = 0.5;
 
 /// The method's best price, and the roughest level's: none where that does not count.
 #[derive(Clone, Copy, Debug)]
@@ -260,7 +264,7 @@ impl Market {
         let rough = self.swept_unknown(option_type, points, known);
         let coarse = self.swept(option_type, points, Level::Coarse);
         let exercise = |index: usize| points.get(index).map_or(0.0, |p| self.exercise(option_type, p.strike));
-        let w = Level::extrapolation(Level::Coarse, Level::Rough);
+        let w = self.first_extrapolation(option_type);
         let mut values: Vec<(Valuation, f64)> = Vec::with_capacity(points.len());
         // Places of those that ask for the third level, and what share of them the finest has.
         let mut doubtful = Vec::new();
@@ -315,6 +319,12 @@ impl Market {
         alone.then(|| if self.resolves_kink(Level::Fine) { Level::Fine } else { Level::Finest })
     }
 
+    /// `w` of the first two levels.
+    pub(crate) fn first_extrapolation(&self, option_type: OptionType) -> f64 {
+        let w = Level::extrapolation(Level::Coarse, Level::Rough);
+        if option_type == OptionType::Call && !self.resolves_kink(Level::Rough) { UNRESOLVED * w } else { w }
+    }
+
     /// Whether the payoff's kink is none to a level's nodes by the last ex-date.
     fn resolves_kink(&self, level: Level) -> bool {
         self.kink_width * f64::from(level as u8) >= RESOLVED
@@ -328,7 +338,7 @@ impl Market {
             return swept(points, level).iter().map(|value| value.american).collect();
         }
         let (rough, coarse) = (swept(points, Level::Rough), swept(points, Level::Coarse));
-        let w = Level::extrapolation(Level::Coarse, Level::Rough);
+        let w = self.first_extrapolation(option_type);
         let mut values: Vec<f64> =
             coarse.iter().zip(&rough).map(|(coarse, rough)| coarse.beyond(rough, w, 0.0).american).collect();
         let doubtful: Vec<usize> = (0..points.len()).filter(|&i| shares.get(i).is_some_and(|s| *s > 0.0)).collect();
@@ -357,8 +367,8 @@ impl Market {
     }
 
     /// The third level's share in a price, from how far the first two are apart and what volatility that is, and from how far in
-    /// the money the option is, where exercise is near and levels agree by accident; all of it where they do not agree on
-    /// exercise, the boundary is beside the price, or the roughest still sees a call's kink. None where both exercise.
+    /// the money the option is, where exercise is near; all of it where they do not agree on exercise or the boundary is beside
+    /// the price. None where both exercise.
     fn doubt(&self, option_type: OptionType, point: &Point, rough: &Valuation, coarse: &Valuation) -> f64 {
         let Point { strike, sigma } = *point;
         let exercise = self.exercise(option_type, strike);
@@ -369,24 +379,24 @@ impl Market {
         if exercised(coarse) {
             return 0.0;
         }
-        if option_type == OptionType::Call && !self.resolves_kink(Level::Rough) {
-            return 1.0;
-        }
-        let (schedule, forward) = (&self.schedule, self.forward());
-        let accident = match schedule.exercised_any_time(option_type == OptionType::Call) && exercise > 0.0 {
-            true => ln(strike / schedule.spot).abs() / (IN_THE_MONEY * sigma * schedule.expiry.sqrt()),
+        let schedule = &self.schedule;
+        let near = match schedule.exercised_any_time(option_type == OptionType::Call) && exercise > 0.0 {
+            true => {
+                let deviations = ln(strike / schedule.spot).abs() / (sigma * schedule.expiry.sqrt());
+                ((deviations - IN_THE_MONEY.0) / (IN_THE_MONEY.1 - IN_THE_MONEY.0)).clamp(0.0, 1.0)
+            }
             false => 0.0,
         };
         let apart = (coarse.american - rough.american).abs();
-        if accident >= 1.0 || apart <= PRICES_APART_MIN * strike {
-            return accident.min(1.0);
+        if near >= 1.0 || apart <= PRICES_APART_MIN * strike {
+            return near;
         }
         let map = NearIdentity::new(self, option_type, strike, coarse.american);
         let deviation = map.deviation(coarse.american);
         // In the money the scale's slope has what interest is worth in it; the European vega has not.
-        let european = black::vega(forward, strike, schedule.expiry, sigma, schedule.discount_factor);
+        let european = black::vega(self.forward(), strike, schedule.expiry, sigma, schedule.discount_factor);
         let vega = (map.slope(deviation) * deviation / sigma).min(european);
-        let share = accident.max((apart / vega - LEVELS_APART.0) / (LEVELS_APART.1 - LEVELS_APART.0));
+        let share = near.max((apart / vega - LEVELS_APART.0) / (LEVELS_APART.1 - LEVELS_APART.0));
         if share < 1.0 { share.max(0.0) } else { 1.0 }
     }
 

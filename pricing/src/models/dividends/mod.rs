@@ -2,11 +2,12 @@
 //!
 //! The price is lognormal with drift `r - b` between ex-dates and drops by the cash at each; a dividend larger than
 //! the price pays the price. [`CashDividendModel`] reads in this order: `schedule` (the life cut at its ex-dates),
-//! `plan` (grids and steps), `lanes` (several options side by side), `grid`, `line`, `step`, `later`, `exdate`, `sweep`
+//! `plan` (grids and steps), `lanes` (several options side by side), `grid`, `line`, `boundary`, `step`, `later`, `exdate`, `sweep`
 //! (one backward pass), `valuation` (what two grids say together), `octave`, `european` (European values of every strike from a few),
 //! `near_identity` (a scale for prices), `market` (which solver, on which grids, in which batches), `inversion` (from prices
 //! to volatilities).
 
+mod boundary;
 mod european;
 mod exdate;
 mod grid;
@@ -175,14 +176,15 @@ impl CashDividendModel {
         let mut low = market.first_levels(option_type, &shifted);
         let high = low.split_off(points.len());
         let [down, up] = self.shifted(market).each_ref().map(|market| market.first_levels(option_type, &points));
+        let w = market.first_extrapolation(option_type);
         let bumped = low.into_iter().zip(high).zip(down.into_iter().zip(up));
         for (((place, point), value), ((low, high), (down, up))) in
             places.into_iter().zip(&points).zip(values).zip(bumped)
         {
             let exercise = market.exercise(option_type, point.strike);
-            let vega = low.difference(&high, exercise) / (2.0 * VOLATILITY_SHIFT * point.sigma);
+            let vega = low.difference(&high, w, exercise) / (2.0 * VOLATILITY_SHIFT * point.sigma);
             let vega = if vega < 0.0 { 0.0 } else { vega };
-            let rho = down.difference(&up, exercise) / (2.0 * RATE_SHIFT);
+            let rho = down.difference(&up, w, exercise) / (2.0 * RATE_SHIFT);
             if let Some(slot) = results.get_mut(place) {
                 *slot = assemble(market, option_type, *point, value, vega, rho);
             }

@@ -28,22 +28,22 @@ impl Level {
 }
 
 /// Distance of two nodes in deviations of the log price at the period's end, on the roughest level.
-const SPACING: f64 = 0.35;
-/// The largest distance in the logarithm of the price where the deviation is above one: exercise begins between two nodes,
-/// which costs a share of the strike that goes with the square of their distance.
+const SPACING: f64 = 0.36;
+/// The largest distance in the logarithm of the price where the deviation is above one: exercise begins on a node there, which
+/// costs a share of the strike that goes with the square of their distance.
 const LOG_SPACING: f64 = 0.22;
 /// Time steps of the period that ends at expiry, were it the whole life, on the roughest level.
-const LAST_STEPS: f64 = 12.0;
+const LAST_STEPS: f64 = 16.0;
 /// The same for earlier periods, whose values are smooth but where exercise for the dividend begins.
-const STEPS: f64 = 9.0;
+const STEPS: f64 = 12.0;
 
 /// Steps at least, on the roughest level, per unit of the log price's deviation in the period.
 const STEPS_PER_DEVIATION: f64 = 5.0;
 
 /// Deviations of the log price that a grid covers on either side.
-const DEVIATIONS: f64 = 4.7;
+const DEVIATIONS: f64 = 4.5;
 /// A last period's grid reaches this many of its own deviations beyond the strike, where that is nearer.
-const LAST_DEVIATIONS: f64 = 5.4;
+const LAST_DEVIATIONS: f64 = 5.2;
 const STEPS_MIN: usize = 3;
 const STEPS_MAX: usize = 700;
 const HALF_MIN: usize = 5;
@@ -81,6 +81,8 @@ pub(crate) fn class(deviation: f64) -> i32 {
 /// Crandall 1955.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct StepPlan {
+    /// Years.
+    pub(crate) length: f64,
     /// What a share and a unit of cash at the period's end are worth at the step's beginning.
     pub(crate) shares_left: f64,
     pub(crate) cash_left: f64,
@@ -101,6 +103,8 @@ pub(crate) struct PeriodPlan {
     pub(crate) steps: Vec<StepPlan>,
     /// Whether the grid stands around the strike and not around the forward.
     pub(crate) on_strike: bool,
+    /// Whether the exercise boundary stands between nodes, and not on one; see [`super::boundary`].
+    pub(crate) between_nodes: bool,
 }
 
 /// All periods of a slice, first to last.
@@ -134,7 +138,7 @@ impl Plan {
                 let nearly = own / (own + 4.0 * (schedule.expiry - period.end));
                 let share = STEPS + (LAST_STEPS - STEPS) * nearly * nearly;
                 let steps = steps(schedule, own, sigma_max, eta, share, level);
-                PeriodPlan { period: *period, eta, intervals: 2 * half, steps, on_strike }
+                PeriodPlan { period: *period, eta, intervals: 2 * half, steps, on_strike, between_nodes: class <= 0 }
             })
             .collect();
         Self { periods }
@@ -169,6 +173,7 @@ fn steps(schedule: &Schedule, length: f64, sigma_max: f64, eta: f64, share: f64,
             let diagonal = 1.0 - 2.0 * a;
             let p = 2.0 / (diagonal + (diagonal * diagonal - 4.0 * a * a).max(0.0).sqrt());
             StepPlan {
+                length: elapsed - begun,
                 shares_left: exp(-schedule.borrow * elapsed),
                 cash_left: exp(-schedule.rate * elapsed),
                 a,

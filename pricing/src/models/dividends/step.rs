@@ -1,9 +1,10 @@
 //! One time step between ex-dates: tridiagonal elimination, with or without the right to exercise.
 
+use super::boundary::{Boundary, StepEnds};
 use super::grid::{Claim, Grid, growth};
 use super::lanes::{Lane, fused, larger};
 use super::line::Line;
-use super::plan::StepPlan;
+use super::plan::{PeriodPlan, StepPlan};
 
 /// The line through an edge node and its neighbour.
 fn edge<const N: usize>(grid: &Grid<N>, edge: usize, inner: usize) -> Option<Line<N>> {
@@ -20,13 +21,14 @@ fn edge<const N: usize>(grid: &Grid<N>, edge: usize, inner: usize) -> Option<Lin
 
 /// The steps of one period, from its end to its beginning.
 #[inline(always)]
-pub(super) fn steps<const N: usize>(claim: &Claim<'_, N>, grid: &mut Grid<N>, steps: &[StepPlan]) -> Option<()> {
+pub(super) fn steps<const N: usize>(claim: &Claim<'_, N>, grid: &mut Grid<N>, plan: &PeriodPlan) -> Option<()> {
     let last = grid.prices.len().checked_sub(1)?;
     let lines = (edge(grid, 0, 1)?, edge(grid, last, last.checked_sub(1)?)?);
     let mut before = (1.0, 1.0);
-    for step in steps {
+    let mut boundary = Boundary::new(grid, plan.eta);
+    for step in &plan.steps {
         let after = (step.shares_left, step.cash_left);
-        advance(claim, grid, step, &lines, before, after);
+        advance(claim, grid, &mut boundary, (plan, step), &lines, before, after);
         before = after;
     }
     Some(())
@@ -37,12 +39,14 @@ pub(super) fn steps<const N: usize>(claim: &Claim<'_, N>, grid: &mut Grid<N>, st
 fn advance<const N: usize>(
     claim: &Claim<'_, N>,
     grid: &mut Grid<N>,
-    step: &StepPlan,
+    boundary: &mut Boundary<N>,
+    (plan, step): (&PeriodPlan, &StepPlan),
     (near, far): &(Line<N>, Line<N>),
     before: (f64, f64),
     after: (f64, f64),
 ) {
-    let Grid { ratio, price_difference, prices, moved, values, .. } = grid;
+    let Grid { ratio, price_difference, prices, moved, values, .. } = &mut *grid;
+    let moved_before = *moved;
     let discount = after.1 / before.1;
     let drift = (after.1 / before.1) / (after.0 / before.0);
     let (Some(first), Some(last)) = (prices.first(), prices.last()) else { return };
@@ -63,7 +67,12 @@ fn advance<const N: usize>(
     }
     eliminate(values, step, step.p * discount, &end);
     if claim.any_time {
-        substitute_above(values, prices, step.q, &start, exercise);
+        let ends = StepEnds { step, discount, before: moved_before, after: *moved };
+        boundary.earn(claim, grid, &ends);
+        substitute_above(&mut grid.values, &grid.prices, step.q, &start, exercise);
+        if plan.between_nodes {
+            boundary.find(claim, grid);
+        }
     } else {
         substitute(values, step.q, &start);
     }

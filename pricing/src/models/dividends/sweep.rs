@@ -26,8 +26,9 @@ pub(crate) struct Outcome<const N: usize> {
 ///
 /// # Formula
 /// Backward from the payoff: diffusion in the moving frame by [`super::plan::StepPlan`], exercise by
-/// Brennan-Schwartz's ordered elimination, and at each ex-date `V(S, t-) = max(g(S), V(max(S - d, 0), t+))` by
-/// interpolation through six nodes. After the last ex-date Black's formula, where no exercise before expiry pays.
+/// Brennan-Schwartz's ordered elimination with a boundary between two nodes ([`super::boundary`]), and at each ex-date
+/// `V(S, t-) = max(g(S), V(max(S - d, 0), t+))` by interpolation through six nodes. After the last ex-date Black's formula, where
+/// no exercise before expiry pays.
 ///
 /// # Domain
 /// Exercise on one side of a boundary (not [`Schedule::double_boundary`]), positive finite strikes and volatilities, of
@@ -76,7 +77,7 @@ fn sweep_in_lanes<const N: usize>(
                 drop_dividend(&claim, &mut grid, plan, next.as_ref(), next_plan, &mut scratch);
             }
         }
-        steps(&claim, &mut grid, &plan.steps)?;
+        steps(&claim, &mut grid, plan)?;
         let done = later.replace((Some(grid), plan));
         spare = done.and_then(|(grid, _)| grid).map(|grid: Grid<N>| (grid.prices, grid.values));
     }

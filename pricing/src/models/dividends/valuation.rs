@@ -1,6 +1,5 @@
 //! An option's value as grids give it, and what two grids say together.
 
-use super::plan::Level;
 use crate::vocabulary::OptionType;
 
 /// An option's value and its derivatives in the price of the underlying; not finite where there is none.
@@ -21,11 +20,11 @@ pub(crate) struct FirstLevels {
 }
 
 impl FirstLevels {
-    /// Another's value less this one: both extrapolated, or both the finer level's alone where exercise decides one of them, so
-    /// that no level comes and goes between the two.
-    pub(crate) fn difference(&self, other: &Self, exercise: f64) -> f64 {
+    /// Another's value less this one: both extrapolated by `w`, or both the finer level's alone where exercise decides one of them,
+    /// so that no level comes and goes between the two.
+    pub(crate) fn difference(&self, other: &Self, w: f64, exercise: f64) -> f64 {
         let held = [self.rough, self.coarse, other.rough, other.coarse].iter().all(|value| *value > exercise);
-        let w = if held { Level::extrapolation(Level::Coarse, Level::Rough) } else { 0.0 };
+        let w = if held { w } else { 0.0 };
         let of = |levels: &Self| levels.coarse + w * (levels.coarse - levels.rough);
         of(other) - of(self)
     }
